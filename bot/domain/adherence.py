@@ -1,0 +1,196 @@
+"""How much of the ordered deferasirox was taken, and does a gap need the staff's attention?
+
+Figures are exact fractions; only ``whole_percent`` rounds. docs/figures.md defines each
+of them with the worked examples that the tests repeat.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from fractions import Fraction
+
+from bot.domain.urgency import Urgency
+from bot.errors import FollowupError
+
+
+class DoseStatus(StrEnum):
+    """What is known about one site day's deferasirox, as reported by the subject or ordered by staff.
+
+    "Not yet" is an answer that asks again, not a status: the day stays unknown until it is settled.
+    """
+
+    TAKEN = "taken"
+    PARTLY = "partly"
+    NOT_TAKEN = "not_taken"
+    UNKNOWN = "unknown"
+    HELD = "held"
+    NOT_ORDERED = "not_ordered"
+
+
+# On these days nothing was to be taken, so they are in no denominator and neither make nor end a gap.
+_NOTHING_TO_TAKE = frozenset({DoseStatus.HELD, DoseStatus.NOT_ORDERED})
+
+
+class EmptyPeriod(FollowupError):
+    """An adherence period ends before it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdherenceRule:
+    """When missed tablets need attention; site defaults, to be confirmed by the PI.
+
+    Up to ``tolerated_missed`` missed doses in the rolling period raise nothing by
+    themselves, so that a short or interrupted order is not flagged for a single one.
+    """
+
+    yellow_run_days: int = 3
+    amber_run_days: int = 7
+    rolling_days: int = 14
+    yellow_below_percent: int = 80
+    tolerated_missed: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Adherence:
+    """The figures of one period, both ends included; a share of nothing is None.
+
+    ``ordered_days`` = taken + partly + not_taken + unknown.
+    ``taken_share`` (primary) = (taken + partly / 2) / ordered_days.
+    ``known_share`` = (taken + partly / 2) / (ordered_days - unknown).
+    ``unknown_share`` = unknown / ordered_days; unknown days are reported, never guessed.
+    ``longest_gap`` = most days in a row known as not taken.
+    """
+
+    first_on: date
+    last_on: date
+    ordered_days: int
+    taken: int
+    partly: int
+    not_taken: int
+    unknown: int
+    longest_gap: int
+
+    @property
+    def taken_share(self) -> Fraction | None:
+        """Return the primary figure, 0 to 1: doses confirmed as taken among ordered days."""
+        return self._taken_of(self.ordered_days)
+
+    @property
+    def known_share(self) -> Fraction | None:
+        """Return the doses taken, 0 to 1, among ordered days with an answer."""
+        return self._taken_of(self.ordered_days - self.unknown)
+
+    @property
+    def unknown_share(self) -> Fraction | None:
+        """Return the ordered days without an answer, 0 to 1, among ordered days."""
+        return Fraction(self.unknown, self.ordered_days) if self.ordered_days else None
+
+    def _taken_of(self, days: int) -> Fraction | None:
+        return (self.taken + Fraction(self.partly, 2)) / days if days else None
+
+
+def adherence(statuses: Mapping[date, DoseStatus], first_on: date, last_on: date) -> Adherence:
+    """Return the figures from ``first_on`` to ``last_on``, site days, both ends included.
+
+    A day without an entry is unknown; entries outside the period do not count. A period in
+    which nothing was ordered has no shares (None), which is not the same as 0 %.
+
+    Raises:
+        EmptyPeriod: ``last_on`` is before ``first_on``.
+    """
+    if last_on < first_on:
+        raise EmptyPeriod(f"{first_on.isoformat()} to {last_on.isoformat()}")
+    days = [_status(statuses, day) for day in _days(first_on, last_on)]
+    count = Counter(days)
+    return Adherence(
+        first_on=first_on,
+        last_on=last_on,
+        ordered_days=sum(number for status, number in count.items() if status not in _NOTHING_TO_TAKE),
+        taken=count[DoseStatus.TAKEN],
+        partly=count[DoseStatus.PARTLY],
+        not_taken=count[DoseStatus.NOT_TAKEN],
+        unknown=count[DoseStatus.UNKNOWN],
+        longest_gap=_longest_gap(days),
+    )
+
+
+def adherence_of_last(statuses: Mapping[date, DoseStatus], until: date, days: int) -> Adherence:
+    """Return the figures of the last ``days`` (14 or 28) site days, ``until`` being the last of them."""
+    return adherence(statuses, until - timedelta(days=days - 1), until)
+
+
+def consecutive_missed(statuses: Mapping[date, DoseStatus], until: date) -> int:
+    """Return how many days in a row, up to and including ``until``, are known as not taken.
+
+    A day with nothing to take is passed over; a partly taken or unknown day ends the run,
+    for an unanswered question is not a missed dose. ``until`` is the last day that was
+    settled: with a day still open for its answer the run would be 0.
+    """
+    missed = 0
+    day = until
+    earliest = min(statuses, default=until)
+    while day >= earliest:
+        status = _status(statuses, day)
+        if status is DoseStatus.NOT_TAKEN:
+            missed += 1
+        elif status not in _NOTHING_TO_TAKE:
+            break
+        day -= timedelta(days=1)
+    return missed
+
+
+def adherence_flag(
+    statuses: Mapping[date, DoseStatus], until: date, rule: AdherenceRule | None = None
+) -> Urgency:
+    """Return the urgency (green, yellow or amber) that the missed doses up to ``until`` have.
+
+    Amber: ``amber_run_days`` (7) missed in a row. Yellow: ``yellow_run_days`` (3) in a row, or
+    less than ``yellow_below_percent`` (80 %) in the last ``rolling_days`` (14). In the rolling
+    figure an unknown day counts as taken, since unknown never counts as missed; the figures
+    shown to staff do not do this. Site defaults, to be confirmed by the PI.
+    """
+    rule = rule or AdherenceRule()
+    run = consecutive_missed(statuses, until)
+    if run >= rule.amber_run_days:
+        return Urgency.AMBER
+    if run >= rule.yellow_run_days:
+        return Urgency.YELLOW
+    recent = adherence_of_last(statuses, until, rule.rolling_days)
+    missed = recent.not_taken + Fraction(recent.partly, 2)
+    if missed > rule.tolerated_missed:
+        share = 1 - missed / recent.ordered_days
+        if share < Fraction(rule.yellow_below_percent, 100):
+            return Urgency.YELLOW
+    return Urgency.GREEN
+
+
+def whole_percent(share: Fraction) -> int:
+    """Return a share of 0 to 1 as whole percent, half up: 0.125 is 13 %, 0.124 is 12 %.
+
+    For display only; thresholds are compared with the exact share, so 79.6 % is shown as
+    80 % and is still below 80 %.
+    """
+    return int(share * 100 + Fraction(1, 2))
+
+
+def _status(statuses: Mapping[date, DoseStatus], day: date) -> DoseStatus:
+    return statuses.get(day, DoseStatus.UNKNOWN)
+
+
+def _days(first_on: date, last_on: date) -> Iterable[date]:
+    return (first_on + timedelta(days=offset) for offset in range((last_on - first_on).days + 1))
+
+
+def _longest_gap(days: Iterable[DoseStatus]) -> int:
+    longest = run = 0
+    for status in days:
+        if status is DoseStatus.NOT_TAKEN:
+            run += 1
+            longest = max(longest, run)
+        elif status not in _NOTHING_TO_TAKE:
+            run = 0
+    return longest

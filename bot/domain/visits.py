@@ -1,0 +1,258 @@
+"""When is the next injection or blood count planned, and is it due, late or done?
+
+All dates are calendar days at the subject's site. The functions know no clinic
+calendar: whoever moves a target to a working day does it afterwards, inside the
+window that these functions return.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from bot.errors import FollowupError
+
+
+class VisitKind(StrEnum):
+    """What a planned visit is for."""
+
+    CBC = "cbc"
+    INJECTION = "injection"
+
+
+class VisitStatus(StrEnum):
+    """Where a planned visit stands on a given day."""
+
+    PLANNED = "planned"
+    DUE = "due"
+    LATE = "late"
+    VERY_LATE = "very_late"
+    DONE = "done"
+    MISSED = "missed"
+
+
+class TooEarly(FollowupError):
+    """An injection was recorded sooner after the last one than the protocol allows."""
+
+    def __init__(self, on: date, earliest_on: date) -> None:
+        super().__init__(f"{on.isoformat()} is before {earliest_on.isoformat()}, the first allowed day")
+        self.on = on
+        self.earliest_on = earliest_on
+
+
+class NotInThisArm(FollowupError):
+    """The subject's arm has no visits of this kind."""
+
+    def __init__(self, kind: VisitKind, arm: str) -> None:
+        super().__init__(f"arm {arm} has no {kind} visits")
+        self.kind = kind
+        self.arm = arm
+
+
+class InFuture(FollowupError):
+    """A visit was recorded as held on a day that has not come yet."""
+
+    def __init__(self, on: date, today: date) -> None:
+        super().__init__(f"{on.isoformat()} is after today, {today.isoformat()}")
+        self.on = on
+        self.today = today
+
+
+class IntervalNotAllowed(FollowupError):
+    """The chosen interval lies outside what the protocol allows for this kind of visit."""
+
+    def __init__(self, days: int, rule: VisitRule) -> None:
+        super().__init__(f"{days} days is outside {rule.shortest_days}-{rule.longest_days} for {rule.kind}")
+        self.days = days
+        self.shortest_days = rule.shortest_days
+        self.longest_days = rule.longest_days
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRule:
+    """How often one kind of visit recurs, in whole days; part of the protocol files.
+
+    ``late_days`` and ``very_late_days`` count from the target day and are the first
+    day of that status. ``before_injection_days`` is how many days before a planned
+    injection a visit of this kind still counts for it (0 = only on the day itself).
+    """
+
+    kind: VisitKind
+    arms: tuple[str, ...]
+    shortest_days: int
+    longest_days: int
+    initial_days: int
+    late_days: int
+    very_late_days: int
+    before_injection_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedVisit:
+    """One visit with its target day and its window, both ends included."""
+
+    kind: VisitKind
+    target_on: date
+    first_on: date
+    last_on: date
+
+
+def has_visits(rule: VisitRule, arm: str) -> bool:
+    """Return whether subjects of ``arm`` have visits of this kind at all (a control has no injections)."""
+    return arm in rule.arms
+
+
+def interval_allowed(days: int, rule: VisitRule) -> bool:
+    """Return whether staff may choose ``days`` between two visits of this kind, both ends included.
+
+    Source: registry text of NCT06964971 (injection every 3 to 5 weeks, blood count every 1 to 3 weeks).
+    """
+    return rule.shortest_days <= days <= rule.longest_days
+
+
+def in_window(visit: PlannedVisit, on: date) -> bool:
+    """Return whether ``on`` lies in the visit's window, both ends included."""
+    return visit.first_on <= on <= visit.last_on
+
+
+def first_injection(on: date) -> PlannedVisit:
+    """Return the first injection on the day staff chose; its window is that one day."""
+    return PlannedVisit(VisitKind.INJECTION, on, on, on)
+
+
+def next_injection(
+    last_on: date, interval_days: int, rule: VisitRule, not_before: date | None = None
+) -> PlannedVisit:
+    """Return the injection that follows the one really given on ``last_on``.
+
+    The window is counted from the real injection, never from an earlier plan: it opens
+    ``rule.shortest_days`` after it (21: at least three weeks between doses, luspatercept
+    label) and closes ``rule.longest_days`` after it (35, registry text).
+
+    ``not_before`` plans again after a missed visit: the target is not before that day.
+    Past the longest interval the window shrinks to the target, for nothing is on time any more.
+
+    Raises:
+        IntervalNotAllowed: ``interval_days`` is outside the rule.
+    """
+    _check_interval(interval_days, rule)
+    target = last_on + timedelta(days=interval_days)
+    if not_before is not None:
+        target = max(target, not_before)
+    first = last_on + timedelta(days=rule.shortest_days)
+    last = last_on + timedelta(days=rule.longest_days)
+    if target > last:
+        first = last = target
+    return PlannedVisit(VisitKind.INJECTION, target, first, last)
+
+
+def next_cbc(
+    last_on: date | None,
+    interval_days: int,
+    rule: VisitRule,
+    injection_target: date | None,
+    start: date,
+    not_before: date | None = None,
+) -> PlannedVisit:
+    """Return the next blood count: routine, or the one that a planned injection needs.
+
+    The routine count follows the last real count (or ``start``, the enrolment day, when
+    there is none yet) by ``interval_days``, inside the rule's shortest and longest days.
+    One count must lie ``rule.before_injection_days`` to 0 days before each planned
+    injection, so haemoglobin is known before the dose (luspatercept label; the three days
+    are a site default, to be confirmed by the PI):
+
+    - the last count already lies there: the routine one follows;
+    - the routine count would come after the injection: the count before it comes first, on
+      day -1, or on day 0 when day -1 is less than the shortest interval after the last count;
+    - the routine count falls into those days: it is kept and serves both;
+    - it falls close before them (by no more than the same number of days): it is put off to
+      the first of them, unless that would exceed the longest interval;
+    - otherwise the routine count comes first, and the injection's own follows it.
+
+    The count before an injection may come sooner than the shortest interval: safety before
+    the dose outweighs sparing a needle. A control has no ``injection_target`` (None).
+    ``not_before`` plans again after a missed visit: neither target nor window is before it.
+
+    Raises:
+        IntervalNotAllowed: ``interval_days`` is outside the rule.
+    """
+    _check_interval(interval_days, rule)
+    anchor = start if last_on is None else last_on
+    earliest = start if last_on is None else last_on + timedelta(days=rule.shortest_days)
+    if not_before is not None:
+        earliest = max(earliest, not_before)
+    latest = anchor + timedelta(days=rule.longest_days)
+    routine = max(anchor + timedelta(days=interval_days), earliest)
+
+    if injection_target is None:
+        return _cbc(routine, earliest, latest)
+    before = timedelta(days=rule.before_injection_days)
+    opens = injection_target - before
+    if last_on is not None and last_on >= opens:
+        return _cbc(routine, earliest, latest)
+    if routine > injection_target:
+        day_before = injection_target - timedelta(days=min(1, rule.before_injection_days))
+        target = min(max(day_before, earliest), injection_target)
+        if not_before is not None:
+            target = max(target, not_before)
+        # The window may open before the shortest interval has passed when the dose needs it.
+        return _cbc(target, max(opens, min(earliest, target)), injection_target)
+    if routine >= opens:
+        return _cbc(routine, max(opens, earliest), min(injection_target, latest))
+    if opens - routine <= before and opens <= latest:
+        return _cbc(opens, opens, min(injection_target, latest))
+    return _cbc(routine, earliest, latest)
+
+
+def visit_status(
+    visit: PlannedVisit, rule: VisitRule, today: date, *, done_on: date | None = None, missed: bool = False
+) -> VisitStatus:
+    """Return where ``visit`` stands on ``today``; only a person makes it done or missed, never time.
+
+    Planned until the day before the target, due from the target day, late (YELLOW) from
+    ``rule.late_days`` after it and very late (AMBER) from ``rule.very_late_days`` after it.
+    The days of delay are site defaults, to be confirmed by the PI.
+    """
+    if done_on is not None:
+        return VisitStatus.DONE
+    if missed:
+        return VisitStatus.MISSED
+    days = (today - visit.target_on).days
+    if days >= rule.very_late_days:
+        return VisitStatus.VERY_LATE
+    if days >= rule.late_days:
+        return VisitStatus.LATE
+    return VisitStatus.DUE if days >= 0 else VisitStatus.PLANNED
+
+
+def check_held(rule: VisitRule, arm: str, on: date, today: date, last_on: date | None) -> None:
+    """Refuse to record a visit as held on ``on`` when the trial does not allow it.
+
+    ``last_on`` is the last real visit of the same kind. Only injections can be too early:
+    an extra blood count breaks no rule.
+
+    Raises:
+        NotInThisArm: the arm has no visits of this kind.
+        InFuture: ``on`` is after ``today``.
+        TooEarly: an injection less than ``rule.shortest_days`` (21) after the last one.
+    """
+    if not has_visits(rule, arm):
+        raise NotInThisArm(rule.kind, arm)
+    if on > today:
+        raise InFuture(on, today)
+    if rule.kind is VisitKind.INJECTION and last_on is not None:
+        earliest_on = last_on + timedelta(days=rule.shortest_days)
+        if on < earliest_on:
+            raise TooEarly(on, earliest_on)
+
+
+def _check_interval(days: int, rule: VisitRule) -> None:
+    if not interval_allowed(days, rule):
+        raise IntervalNotAllowed(days, rule)
+
+
+def _cbc(target: date, first: date, last: date) -> PlannedVisit:
+    """Return a blood count whose window always holds its target."""
+    return PlannedVisit(VisitKind.CBC, target, min(first, target), max(last, target))

@@ -1,0 +1,198 @@
+"""Free text: danger words are found in both languages, and only a plain denial takes them back."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.domain.freetext import Status, normalise, scan
+from bot.domain.urgency import Urgency
+from bot.protocol import bundled
+
+LEXICON = bundled().lexicon
+RED = Urgency.RED_COME
+CALL = Urgency.RED_120
+
+POSITIVE = [
+    # The second concept is not denied by the first one's negation.
+    ("没发烧但是拉黑便", "GI_BLEED", RED),
+    ("不发烧就是喘", "BREATH", CALL),
+    ("没有胃口,发烧", "FEVER", RED),
+    ("no fever but chest pain", "CHEST", CALL),
+    ("haven't eaten, fever", "FEVER", RED),
+    ("没劲发烧", "FEVER", RED),
+    # The negator is part of the symptom.
+    ("两条腿没劲", "CORD", CALL),
+    ("一天没尿", "KIDNEY", RED),
+    ("喘不上气", "BREATH", CALL),
+    ("喘不上气发烧", "FEVER", RED),
+    ("突然说不出话", "STROKE", CALL),
+    ("看不见了", "SENSES", RED),
+    ("流鼻血止不住", "BLEED", RED),
+    ("叫不醒", "COLLAPSE", CALL),
+    ("站不起来", "CORD", CALL),
+    ("can't breathe", "BREATH", CALL),
+    ("no urine", "KIDNEY", RED),
+    ("my nose won’t stop bleeding", "BLEED", RED),
+    ("suddenly can't see", "SENSES", RED),
+    ("我不想活了", "SELF_HARM", CALL),
+    # Two negations make a symptom.
+    ("不是没有发烧", "FEVER", RED),
+    ("没有不发烧", "FEVER", RED),
+    ("not that I don't have fever", "FEVER", RED),
+    # It is over: amber, but some dangers stay red.
+    ("退烧了", "FEVER", Urgency.AMBER),
+    ("昨天发烧今天好了", "FEVER", Urgency.AMBER),
+    ("fever's gone", "FEVER", Urgency.AMBER),
+    ("the nosebleed stopped", "BLEED", Urgency.AMBER),
+    ("胸痛好了", "CHEST", CALL),
+    ("嘴歪了一会儿现在好了", "STROKE", CALL),
+    ("the nosebleed hasn't stopped", "BLEED", RED),
+    ("还没退烧", "FEVER", RED),
+    ("昨天退烧了今天又烧", "FEVER", RED),
+    # The past does not hide the present, and a question does not cancel.
+    ("上次胸痛,现在又胸痛", "CHEST", CALL),
+    ("我发烧了要不要去医院?", "FEVER", RED),
+    ("should I go, I have fever", "FEVER", RED),
+    ("是不是发烧了", "FEVER", RED),
+    # A relative who writes means the subject; so does the subject who quotes a relative.
+    ("我爸晕倒了", "COLLAPSE", CALL),
+    ("my father collapsed", "COLLAPSE", CALL),
+    ("我老伴说我发烧了", "FEVER", RED),
+    # Diet, uncertainty and small amounts are no reason to drop it.
+    ("吃了鸭血大便黑", "GI_BLEED", RED),
+    ("拉黑屎", "GI_BLEED", RED),
+    ("好像有点发烧", "FEVER", RED),
+    ("maybe blood", "BLEED", RED),
+    ("a little bit of blood", "BLEED", RED),
+    # Numbers.
+    ("385", "FEVER", RED),
+    ("39.2", "FEVER", RED),
+    ("烧到39", "FEVER", RED),
+    ("38度5", "FEVER", RED),
+    ("三十八度五", "FEVER", RED),
+    ("101.5F", "FEVER", RED),
+    ("37.5", "FEVER", Urgency.AMBER),
+    ("200/110", "BP_HIGH", RED),
+    ("200 110", "BP_HIGH", RED),
+    ("110/200", "BP_HIGH", RED),
+    ("血压一百八", "BP_HIGH", RED),
+    ("165/95", "BP_HIGH", Urgency.AMBER),
+    ("oxygen 88", "BREATH", CALL),
+    # Spelling: pinyin, typos, traditional signs, spaces, full width.
+    ("fa shao", "FEVER", RED),
+    ("发绕", "FEVER", RED),
+    ("tarry stoool", "GI_BLEED", RED),
+    ("發燒", "FEVER", RED),
+    ("胸 口 有点 痛", "CHEST", CALL),
+    ("ＦＥＶＥＲ", "FEVER", RED),
+]
+
+DENIED = [
+    "没有发烧", "没发烧", "不发烧", "无发热", "否认黑便", "no fever", "denies bleeding", "not bleeding",
+    "I don't have any fever", "没有喘不上气", "没有感觉胸痛",
+]  # fmt: skip
+
+DOUBTFUL = [
+    ("去年发烧", "FEVER"),
+    ("上次胸痛", "CHEST"),
+    ("年轻时晕倒过", "COLLAPSE"),
+    ("I fainted three years ago", "COLLAPSE"),
+    ("last year I had chest pain", "CHEST"),
+    ("如果发烧怎么办", "FEVER"),
+    ("万一胸痛", "CHEST"),
+    ("会不会中风", "STROKE"),
+    ("发烧的话打给谁", "FEVER"),
+    ("what if I get fever", "FEVER"),
+    ("could it cause chest pain", "CHEST"),
+    ("我老伴发烧", "FEVER"),
+    ("孙子吐血", "GI_BLEED"),
+    ("my wife has fever", "FEVER"),
+    ("没有发烧、黑便", "GI_BLEED"),
+    ("no fever or bleeding", "BLEED"),
+    ("救命", "PLEA"),
+]
+
+HARMLESS = [
+    "累死了", "吓死我了", "晕死", "笑喷了", "拉黑他", "他是发烧友", "我在烧饭", "出血价", "心痛钱",
+    "dying to see you", "this queue is killing me", "blood pressure cuff broke", "体重62.5公斤", "血小板39",
+    "吃了38片", "2026/11/3", "120/75", "36.5", "你好", "thank you", "明天抽血几点", "", " ", "。。。",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "concept", "urgency"), POSITIVE, ids=[one[0] for one in POSITIVE])
+def test_a_danger_is_found(text: str, concept: str, urgency: Urgency) -> None:
+    findings = scan(text, LEXICON)
+    found = {one.concept.id: one for one in findings.concepts}
+    assert found[concept].status is Status.POSITIVE
+    assert found[concept].urgency is urgency
+    assert findings.urgency.rank >= urgency.rank
+    assert findings.tell
+
+
+@pytest.mark.parametrize("text", DENIED)
+def test_a_plain_negation_denies_it_and_keeps_the_words(text: str) -> None:
+    findings = scan(text, LEXICON)
+    assert findings.concepts
+    assert {one.status for one in findings.concepts} == {Status.NEGATED}
+    assert (findings.urgency, findings.doubtful, findings.tell) == (Urgency.GREEN, False, None)
+
+
+@pytest.mark.parametrize(("text", "concept"), DOUBTFUL, ids=[one[0] for one in DOUBTFUL])
+def test_what_is_in_doubt_is_asked_and_never_dropped(text: str, concept: str) -> None:
+    findings = scan(text, LEXICON)
+    found = {one.concept.id: one for one in findings.concepts}
+    assert found[concept].status is Status.DOUBTFUL
+    assert findings.doubtful
+    assert findings.urgency is Urgency.GREEN
+    assert findings.urgency_if_so.is_red
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_figures_of_speech_and_other_numbers_raise_nothing(text: str) -> None:
+    findings = scan(text, LEXICON)
+    assert (findings.urgency, findings.doubtful) == (Urgency.GREEN, False)
+
+
+@pytest.mark.parametrize(
+    ("concept", "word"),
+    [
+        pytest.param(concept.id, word, id=f"{concept.id}-{word}")
+        for concept in LEXICON.concepts
+        for word in (*concept.words.zh, *concept.words.en)
+    ],
+)
+def test_every_wording_of_the_lexicon_is_found(concept: str, word: str) -> None:
+    found = {one.concept.id: one.status for one in scan(word, LEXICON).concepts}
+    assert found.get(concept) in (Status.POSITIVE, Status.DOUBTFUL)
+
+
+def test_the_most_urgent_positive_concept_names_the_text() -> None:
+    findings = scan("发烧,还说不出话", LEXICON)
+    assert next(one.concept.id for one in findings.concepts if one.status is Status.POSITIVE) == "STROKE"
+    assert findings.tell == "triage.red_120.stroke"
+
+
+def test_the_words_that_were_found_are_kept() -> None:
+    (found,) = scan("黑便,又是黑便,大便发黑", LEXICON).concepts
+    assert found.words == ("黑便", "大便发黑")
+
+
+def test_spaces_between_chinese_signs_and_long_letters_are_removed() -> None:
+    assert normalise("胸 口 痛 stoool") == "胸口痛 stool"
+
+
+@given(st.text(max_size=120))
+@settings(max_examples=150)
+def test_no_text_is_an_error(text: str) -> None:
+    findings = scan(text, LEXICON)
+    assert findings.urgency_if_so.rank >= findings.urgency.rank
+
+
+@given(st.lists(st.sampled_from([*HARMLESS, *DENIED]), max_size=4))
+@settings(max_examples=60)
+def test_a_danger_in_its_own_sentence_is_found_whatever_stands_before(parts: list[str]) -> None:
+    assert scan("。".join([*parts, "我胸口痛"]), LEXICON).urgency is CALL
+
+
+def test_a_long_text_is_searched_to_its_end() -> None:
+    assert scan("今天天气很好。" * 700 + "我晕倒了", LEXICON).urgency is CALL
