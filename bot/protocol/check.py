@@ -1,0 +1,430 @@
+"""Do the files of a trial make sense together, and does every text exist in every language?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
+from bot.domain.questionnaires import Item, ItemKind, NotAnAnswer, Questionnaire, accept
+from bot.domain.triage import RECORDED, Example, TriageRule, split_example
+from bot.domain.urgency import Urgency
+from bot.protocol.load import Folder, ProtocolFaulty, ProtocolProblem, load
+from bot.protocol.model import Protocol, chain_name
+
+# Staff roles, and the two that are worked out when a page goes out.
+ROLES = frozenset({"coordinator", "investigator", "pi", "monitor", "admin", "on_duty", "everyone"})
+CHAINS = ("red", "amber", "yellow", "request")
+
+# Beyond so many combinations of earlier answers a question is taken to be reachable.
+MOST_COMBINATIONS = 50_000
+_NUMERIC = (ItemKind.TEMPERATURE, ItemKind.NUMBER)
+_MEASURES = ("temperature_c", "systolic", "diastolic", "spo2")
+
+# Texts that the rules themselves name, whatever the files say.
+RULE_TEXTS = frozenset(
+    {
+        RECORDED,
+        "triage.paged",
+        "input.choice.not_offered",
+        "input.choice.nothing_chosen",
+        "input.choice.none_and_some",
+        "input.text.empty",
+        "input.number.unreadable",
+        "input.number.out_of_range",
+        "input.temperature.unreadable",
+        "input.temperature.out_of_range",
+        "input.weight.unreadable",
+        "input.weight.out_of_range",
+        "input.whole_number.unreadable",
+        "input.whole_number.fraction",
+        "input.whole_number.out_of_range",
+        "input.date.unreadable",
+        "input.date.no_such_day",
+        "input.date.lunar",
+        "input.date.ambiguous",
+        "input.subject_code.unreadable",
+        "input.year_of_birth.unreadable",
+        "input.year_of_birth.age_given",
+        "input.year_of_birth.out_of_range",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextUse:
+    """One text key and the entry of a file that uses it."""
+
+    key: str
+    file: str
+    id: str
+
+
+def check(folder: Folder, known_texts: Mapping[str, Collection[str]]) -> list[ProtocolProblem]:
+    """Return every problem of the files in ``folder``, each with file and id; an empty list means usable.
+
+    ``known_texts`` maps each locale to its text keys. A file that cannot be read is reported alone, for what
+    the others say about it cannot be judged then.
+    """
+    try:
+        protocol = load(folder)
+    except ProtocolFaulty as faulty:
+        return list(faulty.problems)
+    return [
+        *_arm_problems(protocol),
+        *_visit_problems(protocol),
+        *_reminder_problems(protocol),
+        *_tablet_problems(protocol),
+        *_item_problems(protocol),
+        *_rule_problems(protocol),
+        *_lexicon_problems(protocol),
+        *_chain_problems(protocol),
+        *_text_problems(protocol, known_texts),
+    ]
+
+
+def text_keys(protocol: Protocol) -> set[str]:
+    """Return every text key that the files use or the rules name."""
+    return {use.key for use in text_uses(protocol)} | RULE_TEXTS
+
+
+def text_uses(protocol: Protocol) -> Iterator[TextUse]:
+    """Yield every text key that the files use, with the entry that uses it."""
+    yield TextUse(protocol.title, "protocol.yaml", protocol.id)
+    for arm in protocol.arms.values():
+        yield TextUse(arm.name, "protocol.yaml", arm.code)
+    for reason in protocol.skip_reasons:
+        yield TextUse(reason.text, "protocol.yaml", reason.code)
+    for key in (protocol.consent.text, *protocol.consent.agreements):
+        yield TextUse(key, "protocol.yaml", "consent")
+    for step in protocol.reminders:
+        yield TextUse(step.text, "reminders.yaml", step.code)
+    for questionnaire in protocol.questionnaires.values():
+        for item in questionnaire.items:
+            yield TextUse(item.text, "items.yaml", item.id)
+            if item.help:
+                yield TextUse(item.help, "items.yaml", item.id)
+            for option in item.options:
+                yield TextUse(option.text, "items.yaml", f"{item.id}.{option.id}")
+    for rule in protocol.triage_rules:
+        yield TextUse(rule.tell_subject, "triage.yaml", rule.id)
+    for concept in protocol.lexicon.concepts:
+        yield TextUse(concept.tell_subject, "lexicon.yaml", concept.id)
+    for outcome in protocol.outcomes:
+        yield TextUse(outcome.text, "escalation.yaml", outcome.code)
+
+
+def _text_problems(protocol: Protocol, known_texts: Mapping[str, Collection[str]]) -> Iterator[ProtocolProblem]:
+    uses = [*text_uses(protocol), *(TextUse(key, "rules", "bot.domain") for key in sorted(RULE_TEXTS))]
+    for locale, keys in known_texts.items():
+        for use in uses:
+            if not use.key.strip():
+                yield ProtocolProblem(use.file, use.id, f"the text key is empty ({locale})")
+            elif use.key not in keys:
+                yield ProtocolProblem(use.file, use.id, f"no text {use.key!r} in {locale}")
+
+
+def _twice(file: str, ids: Iterable[str]) -> Iterator[ProtocolProblem]:
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            yield ProtocolProblem(file, one, "the id is given twice")
+        seen.add(one)
+
+
+def _arm_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    entry, file = protocol.entry, "protocol.yaml"
+    if not protocol.arms:
+        yield ProtocolProblem(file, protocol.id, "there is no arm")
+    if not 0 < entry.age_from <= entry.age_to:
+        yield ProtocolProblem(file, "entry", "the ages leave nobody")
+    if not 0 < entry.weight_from_kg < entry.weight_to_kg:
+        yield ProtocolProblem(file, "entry", "the weights leave nobody")
+    if entry.weight_confirm_change_percent <= 0:
+        yield ProtocolProblem(file, "entry", "weight_confirm_change_percent must be above 0")
+    if not protocol.consent.version.strip() or not protocol.consent.agreements:
+        yield ProtocolProblem(file, "consent", "a consent needs a version and at least one agreement")
+
+
+def _visit_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file = "visits.yaml"
+    for rule in protocol.visits.values():
+        for arm in rule.arms:
+            if arm not in protocol.arms:
+                yield ProtocolProblem(file, rule.kind, f"no such arm: {arm}")
+            elif rule.kind == "injection" and not protocol.arms[arm].injections:
+                yield ProtocolProblem(file, rule.kind, f"arm {arm} has no injections")
+        if not rule.arms:
+            yield ProtocolProblem(file, rule.kind, "no arm has these visits")
+        if not 0 < rule.shortest_days <= rule.longest_days:
+            yield ProtocolProblem(file, rule.kind, "the window is empty: shortest_days is above longest_days")
+        elif not rule.shortest_days <= rule.initial_days <= rule.longest_days:
+            yield ProtocolProblem(file, rule.kind, "initial_days lies outside the window")
+        if not 0 < rule.late_days < rule.very_late_days:
+            yield ProtocolProblem(file, rule.kind, "late_days must lie above 0 and below very_late_days")
+        if not 0 <= rule.before_injection_days < rule.shortest_days:
+            yield ProtocolProblem(file, rule.kind, "the windows before two injections overlap")
+
+
+def _reminder_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file = "reminders.yaml"
+    yield from _twice(file, (step.code for step in protocol.reminders))
+    times: dict[tuple[int, object], str] = {}
+    for step in protocol.reminders:
+        if step.days_before < 0:
+            yield ProtocolProblem(file, step.code, "a reminder after the visit is none")
+        same = times.setdefault((step.days_before, step.at), step.code)
+        if same != step.code:
+            yield ProtocolProblem(file, step.code, f"sent at the same time as {same}")
+    if protocol.quiet_hours.starts == protocol.quiet_hours.ends:
+        yield ProtocolProblem(file, "quiet_hours", "the quiet hours are empty")
+    prompt = protocol.dose_prompt
+    if prompt.nudge_after_minutes <= 0 or prompt.answerable_days < 1:
+        yield ProtocolProblem(file, "dose_prompt", "the nudge and the days to answer must be above 0")
+
+
+def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, tablets = "protocol.yaml", protocol.tablets
+    yield from _twice(file, (reason.code for reason in tablets.skip_reasons))
+    if not tablets.formulations or not tablets.strengths_mg or min(tablets.strengths_mg) <= 0:
+        yield ProtocolProblem(file, "tablets", "formulations and strengths above 0 are needed")
+    for band in tablets.dose_bands:
+        if band.plt_below is not None and band.plt_below <= band.plt_from:
+            yield ProtocolProblem(file, f"dose_band {band.plt_from:g}", "the window of platelets is empty")
+        if not 0 < band.low_mg_per_kg <= band.high_mg_per_kg:
+            yield ProtocolProblem(file, f"dose_band {band.plt_from:g}", "the doses are empty or swapped")
+    for lower, upper in pairwise(sorted(tablets.dose_bands, key=lambda band: band.plt_from)):
+        if lower.plt_below is None or lower.plt_below > upper.plt_from:
+            yield ProtocolProblem(file, f"dose_band {upper.plt_from:g}", "the windows of platelets overlap")
+        elif lower.plt_below < upper.plt_from:
+            yield ProtocolProblem(file, f"dose_band {upper.plt_from:g}", "the windows of platelets leave a gap")
+
+
+def _item_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file = "items.yaml"
+    # A rule names an item alone, so an id is unique over all questionnaires.
+    yield from _twice(file, (item.id for q in protocol.questionnaires.values() for item in q.items))
+    for questionnaire in protocol.questionnaires.values():
+        if not questionnaire.items:
+            yield ProtocolProblem(file, questionnaire.id, "the questionnaire has no item")
+        earlier: dict[str, Item] = {}
+        for item in questionnaire.items:
+            found = [*_shape_problems(item, protocol)]
+            if item.ask_if is not None:
+                conditions = [*_condition_problems(file, item.id, item.ask_if, earlier)]
+                if any(one.fact is not None for one in comparisons(item.ask_if)):
+                    conditions.append(ProtocolProblem(file, item.id, "ask_if may name items only"))
+                found += conditions
+                if not conditions and not _can_be_asked(questionnaire, item):
+                    found.append(ProtocolProblem(file, item.id, "the question can never be asked"))
+            yield from found
+            earlier[item.id] = item
+
+
+def _shape_problems(item: Item, protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file = "items.yaml"
+    if item.id in FACT_NAMES:
+        yield ProtocolProblem(file, item.id, "the id is the name of a fact")
+    with_options = item.kind in (ItemKind.CHOICE, ItemKind.MULTI)
+    if with_options and len(item.options) < 2:
+        yield ProtocolProblem(file, item.id, "a choice needs at least two options")
+    if item.options and not with_options:
+        yield ProtocolProblem(file, item.id, f"a {item.kind} item has no options")
+    for problem in _twice(file, (option.id for option in item.options)):
+        yield ProtocolProblem(file, f"{item.id}.{problem.id}", problem.message)
+    for option in item.options:
+        for arm in option.arms:
+            if arm not in protocol.arms:
+                yield ProtocolProblem(file, f"{item.id}.{option.id}", f"no such arm: {arm}")
+        if option.exclusive and item.kind is not ItemKind.MULTI:
+            yield ProtocolProblem(file, f"{item.id}.{option.id}", "exclusive belongs to a multi item")
+    limits = item.limits
+    if (limits is not None) != (item.kind in _NUMERIC):
+        yield ProtocolProblem(file, item.id, "limits are needed for numbers, and only there")
+    if limits is not None:
+        inside = [one for one in (limits.confirm_below, limits.confirm_from) if one is not None]
+        if limits.accept_from >= limits.accept_to:
+            yield ProtocolProblem(file, item.id, "the window of accepted numbers is empty")
+        elif any(not limits.accept_from <= one <= limits.accept_to for one in inside):
+            yield ProtocolProblem(file, item.id, "a number to confirm lies outside the accepted ones")
+
+
+def _condition_problems(
+    file: str, entry: str, condition: Condition, items: Mapping[str, Item]
+) -> Iterator[ProtocolProblem]:
+    """Yield what is wrong with the comparisons of one condition: unknown names, options, limits."""
+    for one in comparisons(condition):
+        if one.fact is not None:
+            if one.fact not in FACT_NAMES:
+                yield ProtocolProblem(file, entry, f"unknown fact: {one.fact}")
+            elif (one.fact == "arm") == (one.at_least is not None or one.below is not None):
+                yield ProtocolProblem(file, entry, f"{one.fact} cannot be compared in this way")
+            continue
+        item = items.get(one.item or "")
+        if item is None:
+            yield ProtocolProblem(file, entry, f"unknown item: {one.item}")
+            continue
+        named = (*(one.one_of or ()), *(one.includes or ()))
+        if isinstance(one.equals, str):
+            named = (*named, one.equals)
+        limit = one.at_least if one.at_least is not None else one.below
+        fits = {
+            ItemKind.CHOICE: bool(one.one_of) or isinstance(one.equals, str),
+            ItemKind.MULTI: bool(one.includes),
+            ItemKind.YES_NO: isinstance(one.equals, bool),
+            ItemKind.TEMPERATURE: limit is not None,
+            ItemKind.NUMBER: limit is not None,
+            ItemKind.TEXT: False,
+        }
+        if not fits[item.kind]:
+            yield ProtocolProblem(file, entry, f"item {item.id} ({item.kind}) cannot be compared in this way")
+            continue
+        for option in named:
+            if all(option != known.id for known in item.options):
+                yield ProtocolProblem(file, entry, f"item {item.id} has no option {option}")
+        limits = item.limits
+        if limit is not None and limits and not limits.accept_from <= limit <= limits.accept_to:
+            yield ProtocolProblem(file, entry, f"{limit} lies outside the limits of item {item.id}")
+
+
+def _can_be_asked(questionnaire: Questionnaire, target: Item) -> bool:
+    """Return whether some answers to the earlier items lead to ``target``."""
+    needed: set[str] = set()
+    waiting = [target]
+    while waiting:
+        condition = waiting.pop().ask_if
+        for one in comparisons(condition) if condition is not None else ():
+            if one.item is not None and one.item not in needed:
+                needed.add(one.item)
+                waiting.append(questionnaire.item(one.item))
+    chain = [item for item in questionnaire.items if item.id in needed]
+    values = [_values(item, questionnaire) for item in chain]
+    count = 1
+    for options in values:
+        count *= max(1, len(options))
+    if count > MOST_COMBINATIONS:
+        return True
+    for combination in product(*values):
+        answers: dict[str, Answer] = {}
+        for item, value in zip(chain, combination, strict=True):
+            if item.ask_if is None or holds(item.ask_if, answers):
+                answers[item.id] = value
+        if target.ask_if is None or holds(target.ask_if, answers):
+            return True
+    return False
+
+
+def _values(item: Item, questionnaire: Questionnaire) -> list[Answer]:
+    """Return answers that stand for all answers to ``item``."""
+    match item.kind:
+        case ItemKind.CHOICE:
+            return [option.id for option in item.options]
+        case ItemKind.MULTI:
+            return [*((option.id,) for option in item.options), tuple(option.id for option in item.options)]
+        case ItemKind.YES_NO:
+            return [True, False]
+        case ItemKind.TEXT:
+            return ["words"]
+        case ItemKind.TEMPERATURE | ItemKind.NUMBER:
+            conditions = [other.ask_if for other in questionnaire.items if other.ask_if is not None]
+            limits = [
+                limit
+                for condition in conditions
+                for one in comparisons(condition)
+                for limit in (one.at_least, one.below)
+                if one.item == item.id and limit is not None
+            ]
+            return [0.0, *limits, *(limit - 0.1 for limit in limits), *(limit + 0.1 for limit in limits)]
+
+
+def _rule_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file = "triage.yaml"
+    items = {item.id: item for q in protocol.questionnaires.values() for item in q.items}
+    yield from _twice(file, (rule.id for rule in protocol.triage_rules))
+    for rule in protocol.triage_rules:
+        if not rule.source.strip():
+            yield ProtocolProblem(file, rule.id, "the source is empty")
+        problems = [*_condition_problems(file, rule.id, rule.when, items)]
+        yield from problems
+        yield from _chain_missing(protocol, file, rule.id, rule.urgency)
+        for name, examples in (("fires_for", rule.fires_for), ("quiet_for", rule.quiet_for)):
+            if not examples:
+                yield ProtocolProblem(file, rule.id, f"{name} has no example")
+            for example in examples:
+                yield from _example_problems(rule, name, example, items)
+
+
+def _example_problems(
+    rule: TriageRule, name: str, example: Example, items: Mapping[str, Item]
+) -> Iterator[ProtocolProblem]:
+    file, shown = "triage.yaml", f"{name} {dict(example)}"
+    for key, value in example.items():
+        if key in FACT_NAMES:
+            if isinstance(value, (bool, tuple)) or isinstance(value, str) != (key == "arm"):
+                yield ProtocolProblem(file, rule.id, f"{shown}: {key} cannot be {value!r}")
+                return
+        elif key not in items:
+            yield ProtocolProblem(file, rule.id, f"{shown}: unknown item {key}")
+            return
+        else:
+            try:
+                accept(items[key], value)
+            except NotAnAnswer:
+                yield ProtocolProblem(file, rule.id, f"{shown}: {value!r} is no answer to {key}")
+                return
+    answers, facts = split_example(example)
+    fires = holds(rule.when, answers, facts)
+    if fires != (name == "fires_for"):
+        yield ProtocolProblem(file, rule.id, f"{shown}: the rule {'fires' if fires else 'stays quiet'}")
+
+
+def _lexicon_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, lexicon = "lexicon.yaml", protocol.lexicon
+    ids = [concept.id for concept in lexicon.concepts]
+    yield from _twice(file, ids)
+    for concept in lexicon.concepts:
+        if not concept.words.zh or not concept.words.en:
+            yield ProtocolProblem(file, concept.id, "a concept needs words in Chinese and in English")
+        if not all(word.strip() for word in (*concept.words.zh, *concept.words.en)):
+            yield ProtocolProblem(file, concept.id, "a word is empty")
+        if concept.when_resolved.rank > concept.urgency.rank:
+            yield ProtocolProblem(file, concept.id, "when_resolved is more urgent than urgency")
+        yield from _chain_missing(protocol, file, concept.id, concept.urgency)
+    for band in lexicon.numbers:
+        if band.concept not in ids:
+            yield ProtocolProblem(file, band.measure, f"unknown concept: {band.concept}")
+        if band.measure not in _MEASURES:
+            yield ProtocolProblem(file, band.measure, f"unknown measure; known: {', '.join(_MEASURES)}")
+        if band.at_least is None and band.below is None:
+            yield ProtocolProblem(file, band.measure, "a band needs at_least or below")
+        elif band.at_least is not None and band.below is not None and band.at_least >= band.below:
+            yield ProtocolProblem(file, band.measure, "the band is empty")
+
+
+def _chain_missing(protocol: Protocol, file: str, entry: str, urgency: Urgency) -> Iterator[ProtocolProblem]:
+    if urgency is not Urgency.GREEN and protocol.chain_for(urgency) is None:
+        yield ProtocolProblem(file, entry, f"urgency {urgency} has no chain {chain_name(urgency)}")
+
+
+def _chain_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file = "escalation.yaml"
+    yield from _twice(file, (outcome.code for outcome in protocol.outcomes))
+    if not protocol.outcomes:
+        yield ProtocolProblem(file, "outcomes", "a case could not be closed: there is no outcome")
+    for name in CHAINS:
+        if name not in protocol.chains:
+            yield ProtocolProblem(file, name, "there is no chain of this name")
+    for chain in protocol.chains.values():
+        if chain.urgency not in CHAINS:
+            yield ProtocolProblem(file, chain.urgency, f"unknown chain; known: {', '.join(CHAINS)}")
+        if chain.acknowledge_within_minutes <= 0:
+            yield ProtocolProblem(file, chain.urgency, "acknowledge_within_minutes must be above 0")
+        if chain.steps[0].after_minutes != 0:
+            yield ProtocolProblem(file, chain.urgency, "the first step must come at 0 minutes")
+        if chain.urgency == "red" and chain.steps[-1].repeat_minutes is None:
+            yield ProtocolProblem(file, chain.urgency, "the last step of red must repeat: it never ends")
+        for step in chain.steps:
+            for role in step.roles:
+                if role not in ROLES:
+                    yield ProtocolProblem(file, chain.urgency, f"unknown role: {role}")

@@ -1,0 +1,185 @@
+"""What does a trial consist of, once its files have been read?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from bot.domain.dosing import DoseBand, Formulation
+from bot.domain.escalation import Chain
+from bot.domain.freetext import Lexicon
+from bot.domain.questionnaires import Questionnaire
+from bot.domain.reminders import DosePrompt, QuietHours, ReminderStep
+from bot.domain.triage import TriageRule
+from bot.domain.urgency import Urgency
+from bot.domain.visits import VisitKind, VisitRule
+
+# A word that no field knows is an error, and so is a number in quotes; this reaches every nested value.
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm of the trial. ``name`` is a text key."""
+
+    code: str
+    name: str
+    injections: bool
+    tablets: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLimits:
+    """Who can be enrolled: whole years and kilograms, both ends included."""
+
+    age_from: int
+    age_to: int
+    weight_from_kg: float
+    weight_to_kg: float
+    weight_confirm_change_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A coded choice with the text key of its wording.
+
+    ``opens_report``: the symptom report follows it. ``tell_staff``: it becomes a case of this urgency.
+    """
+
+    code: str
+    text: str
+    opens_report: bool = False
+    tell_staff: Urgency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tablets:
+    """What can be ordered and asked about deferasirox; strengths in mg."""
+
+    formulations: tuple[Formulation, ...]
+    strengths_mg: tuple[int, ...]
+    most_units_per_day: int
+    dose_bands: tuple[DoseBand, ...]
+    skip_reasons: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The consent text of one version and the separate agreements under it, as text keys."""
+
+    version: str
+    text: str
+    agreements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFile:
+    """protocol.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    id: str
+    title: str
+    version: str
+    timezone: str
+    arms: tuple[Arm, ...]
+    entry: EntryLimits
+    tablets: Tablets
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
+class VisitsFile:
+    """visits.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    visits: tuple[VisitRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemindersFile:
+    """reminders.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    visit_reminders: tuple[ReminderStep, ...]
+    quiet_hours: QuietHours
+    dose_prompt: DosePrompt
+    yellow_at: time
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsFile:
+    """items.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    questionnaires: tuple[Questionnaire, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TriageFile:
+    """triage.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    rules: tuple[TriageRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LexiconFile(Lexicon):
+    """lexicon.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationFile:
+    """escalation.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    chains: tuple[Chain, ...]
+    outcomes: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One trial as data, read from one folder; nothing in it changes while the bot runs."""
+
+    id: str
+    title: str
+    version: str
+    timezone: str
+    arms: Mapping[str, Arm]
+    entry: EntryLimits
+    tablets: Tablets
+    consent: Consent
+    visits: Mapping[VisitKind, VisitRule]
+    reminders: tuple[ReminderStep, ...]
+    quiet_hours: QuietHours
+    dose_prompt: DosePrompt
+    yellow_at: time
+    questionnaires: Mapping[str, Questionnaire]
+    triage_rules: tuple[TriageRule, ...]
+    lexicon: Lexicon
+    chains: Mapping[str, Chain]
+    outcomes: tuple[Choice, ...]
+
+    @property
+    def dose_bands(self) -> tuple[DoseBand, ...]:
+        """Return the bands of the ordered dose; for staff only."""
+        return self.tablets.dose_bands
+
+    @property
+    def skip_reasons(self) -> tuple[Choice, ...]:
+        """Return the reasons a subject can give for tablets not taken."""
+        return self.tablets.skip_reasons
+
+    def chain_for(self, urgency: Urgency) -> Chain | None:
+        """Return the chain of ``urgency``; both reds share one, and green has none."""
+        return self.chains.get(chain_name(urgency))
+
+
+def chain_name(urgency: Urgency) -> str:
+    """Return the name under which escalation.yaml keeps the chain of ``urgency``."""
+    return "red" if urgency.is_red else urgency.value

@@ -1,0 +1,184 @@
+"""Broken copies of the shipped files: every fault is named with its file and id, all of them at once."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.protocol import ProtocolFaulty, bundled, load
+from bot.protocol.check import check, text_keys
+from bot.protocol.load import BUNDLED
+
+SHIPPED = Path(__file__).parents[2] / "bot" / "protocol" / BUNDLED
+TEXTS = {"en": text_keys(bundled()), "zh": text_keys(bundled())}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a copy of the shipped files that a test may break."""
+    for file in SHIPPED.glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    return tmp_path
+
+
+def replace(folder: Path, file: str, old: str, new: str) -> None:
+    text = (folder / file).read_text(encoding="utf-8")
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+BROKEN = [
+    pytest.param("triage.yaml", "temperature_c, at_least: 38.0", "temp, at_least: 38.0",
+                 "T01-fever-oral-ear-forehead", "unknown item: temp", id="unknown item in a rule"),
+    pytest.param("triage.yaml", "one_of: [oral, ear, forehead]", "one_of: [oral, ear, nose]",
+                 "T01-fever-oral-ear-forehead", "has no option nose", id="unknown option in a rule"),
+    pytest.param("triage.yaml", "{fact: anc, below: 0.5}", "{fact: wbc, below: 0.5}",
+                 "T03-low-grade-few-neutrophils", "unknown fact: wbc", id="unknown fact"),
+    pytest.param("triage.yaml", "temperature_c, at_least: 38.0", "temperature_c, at_least: 48.0",
+                 "T01-fever-oral-ear-forehead", "outside the limits", id="threshold out of limits"),
+    pytest.param("triage.yaml", "{item: fever_signs, includes: [chills]}", "{item: fever_signs, equals: chills}",
+                 "T01-chills", "cannot be compared", id="wrong comparison"),
+    pytest.param("triage.yaml", "fires_for: [{temperature_c: 37.3}]", "fires_for: []",
+                 "T03-low-grade", "fires_for has no example", id="rule without an example"),
+    pytest.param("triage.yaml", "quiet_for: [{temperature_c: 37.2}]", "quiet_for: [{temperature_c: 37.4}]",
+                 "T03-low-grade", "the rule fires", id="quiet example fires"),
+    pytest.param("triage.yaml", "fires_for: [{temperature_c: 37.3}]", "fires_for: [{temperature_c: 37.2}]",
+                 "T03-low-grade", "the rule stays quiet", id="firing example stays quiet"),
+    pytest.param("triage.yaml", "fires_for: [{temperature_c: 37.3}]", "fires_for: [{temperature_c: warm}]",
+                 "T03-low-grade", "is no answer", id="example that nobody can answer"),
+    pytest.param("triage.yaml", "fires_for: [{temperature_c: 37.3}]", "fires_for: [{temp: 37.3}]",
+                 "T03-low-grade", "unknown item temp", id="example with an unknown item"),
+    pytest.param("triage.yaml", "id: T03-low-grade\n", "id: T01-chills\n",
+                 "T01-chills", "given twice", id="two rules of one id"),
+    pytest.param("triage.yaml", "tell_subject: triage.red_come.go", "tell_subject: triage.red_come.run",
+                 "T01-fever-oral-ear-forehead", "no text 'triage.red_come.run' in zh", id="missing text"),
+    pytest.param("items.yaml", "ask_if: {item: fever_place, one_of", "ask_if: {item: fever_site, one_of",
+                 "temperature_c", "unknown item: fever_site", id="ask_if with an unknown item"),
+    pytest.param("items.yaml", "ask_if: {item: bleeding_where, equals: urine}",
+                 "ask_if: {all: [{item: bleeding_where, equals: urine}, {item: trouble, equals: fever}]}",
+                 "urine_blood", "can never be asked", id="question that can never be asked"),
+    pytest.param("items.yaml", "id: vaginal_amount", "id: urine_blood", "urine_blood", "given twice",
+                 id="two items of one id"),
+    pytest.param("items.yaml", "{id: oral, text: report.fever.place.oral}", '{id: oral, text: ""}',
+                 "fever_place.oral", "text key is empty", id="option without text"),
+    pytest.param("items.yaml", "{id: oral, text", "{id: axillary, text", "fever_place.axillary", "given twice",
+                 id="two options of one id"),
+    pytest.param("items.yaml", "accept_from: 34.0, accept_to: 42.5", "accept_from: 44.0, accept_to: 42.5",
+                 "temperature_c", "window of accepted numbers is empty", id="empty limits"),
+    pytest.param("items.yaml", "arms: [TG1, TG2]", "arms: [TG1, TG3]", "trouble.injection_site", "no such arm",
+                 id="option of an unknown arm"),
+    pytest.param("visits.yaml", "shortest_days: 21", "shortest_days: 36", "injection", "window is empty",
+                 id="empty window"),
+    pytest.param("visits.yaml", "initial_days: 7", "initial_days: 6", "cbc", "outside the window",
+                 id="initial interval outside"),
+    pytest.param("visits.yaml", "before_injection_days: 3", "before_injection_days: 7", "cbc", "overlap",
+                 id="overlapping windows"),
+    pytest.param("visits.yaml", "late_days: 3", "late_days: 8", "cbc", "below very_late_days",
+                 id="late after very late"),
+    pytest.param("visits.yaml", "arms: [TG1, TG2]", "arms: [CTRL, TG2]", "injection", "has no injections",
+                 id="injection in the control arm"),
+    pytest.param("reminders.yaml", "days_before: 1, at: \"18:00\"", "days_before: 3, at: \"10:00\"", "day_1",
+                 "same time as day_3", id="two reminders at once"),
+    pytest.param("reminders.yaml", 'ends: "08:00"', 'ends: "21:00"', "quiet_hours", "are empty",
+                 id="no quiet hours"),
+    pytest.param("protocol.yaml", "plt_below: 50", "plt_below: 60", "dose_band 50", "overlap",
+                 id="overlapping dose bands"),
+    pytest.param("protocol.yaml", "plt_below: 50", "plt_below: 40", "dose_band 50", "gap",
+                 id="gap between dose bands"),
+    pytest.param("protocol.yaml", "code: TASTE", "code: FORGOT", "FORGOT", "given twice", id="two reasons"),
+    pytest.param("protocol.yaml", "age_to: 80", "age_to: 17", "entry", "leave nobody", id="no possible age"),
+    pytest.param("escalation.yaml", "roles: [on_duty, investigator]", "roles: [on_duty, surgeon]", "red",
+                 "unknown role: surgeon", id="unknown role"),
+    pytest.param("escalation.yaml", "- urgency: amber", "- urgency: ambre", "amber", "no chain of this name",
+                 id="missing chain"),
+    pytest.param("escalation.yaml", "- urgency: amber", "- urgency: ambre", "T03-low-grade",
+                 "urgency amber has no chain", id="urgency without a chain"),
+    pytest.param("escalation.yaml", "roles: [everyone], repeat_minutes: 5", "roles: [everyone]", "red",
+                 "must repeat", id="red that ends"),
+    pytest.param("escalation.yaml", "after_minutes: 20", "after_minutes: 10", "red", "do not rise in time",
+                 id="steps out of order"),
+    pytest.param("lexicon.yaml", "measure: spo2, concept: BREATH", "measure: spo2, concept: BREATHS", "spo2",
+                 "unknown concept", id="number of an unknown concept"),
+    pytest.param("lexicon.yaml", "when_resolved: amber", "when_resolved: red_120", "FEVER",
+                 "more urgent", id="resolved is worse"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "entry", "message"), BROKEN)
+def test_a_broken_copy_is_named_with_file_and_id(
+    folder: Path, file: str, old: str, new: str, entry: str, message: str
+) -> None:
+    replace(folder, file, old, new)
+    problems = check(folder, TEXTS)
+    assert any(one.id == entry and message in one.message for one in problems), problems
+    assert all(one.file.endswith(".yaml") for one in problems)
+
+
+def test_a_text_that_one_language_lacks_is_named_for_that_language_only(folder: Path) -> None:
+    (problem,) = check(folder, {"en": TEXTS["en"], "zh": TEXTS["zh"] - {"report.trouble.fever"}})
+    assert str(problem) == "items.yaml: trouble.fever: no text 'report.trouble.fever' in zh"
+
+
+UNREADABLE = [
+    pytest.param("visits.yaml", "late_days: 3", "late_dayz: 3", "cbc", "late_dayz", id="unknown field"),
+    pytest.param("visits.yaml", "shortest_days: 7\n", "shortest_days: 7.5\n", "cbc", "shortest_days",
+                 id="half a day"),
+    pytest.param("visits.yaml", "shortest_days: 7\n", 'shortest_days: "7"\n', "cbc", "shortest_days",
+                 id="number in quotes"),
+    pytest.param("visits.yaml", "    longest_days: 21\n", "", "cbc", "longest_days", id="missing field"),
+    pytest.param("visits.yaml", "longest_days: 21", "shortest_days: 21", "", "given twice", id="field twice"),
+    pytest.param("visits.yaml", "kind: injection", "kind: cbc", "cbc", "given twice", id="visit twice"),
+    pytest.param("triage.yaml", "urgency: red_come", "urgency: red", "T01-fever-oral-ear-forehead", "urgency",
+                 id="unknown urgency"),
+    pytest.param("triage.yaml", "at_least: 37.3}", "at_least: 37.3, below: 40}", "T03-low-grade",
+                 "exactly one of", id="two comparisons in one"),
+    pytest.param("reminders.yaml", '"10:00"', '"25:00"', "day_3", "at", id="no such hour"),
+    pytest.param("protocol.yaml", "timezone: Asia/Shanghai", "timezone: Asia/Hangzhou", "NCT06964971",
+                 "no such time zone", id="unknown time zone"),
+    pytest.param("escalation.yaml", "chains:", "chains: [", "", "line", id="not YAML"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "entry", "message"), UNREADABLE)
+def test_an_unreadable_file_is_refused_with_its_place(
+    folder: Path, file: str, old: str, new: str, entry: str, message: str
+) -> None:
+    replace(folder, file, old, new)
+    with pytest.raises(ProtocolFaulty) as refused:
+        load(folder)
+    problems = refused.value.problems
+    assert any(one.file == file and one.id == entry and message in one.message for one in problems), problems
+    assert check(folder, TEXTS) == list(problems)
+
+
+def test_every_problem_is_listed_at_once(folder: Path) -> None:
+    (folder / "triage.yaml").unlink()
+    replace(folder, "visits.yaml", "late_days: 3", "late_dayz: 3")
+    replace(folder, "reminders.yaml", '"10:00"', '"25:00"')
+    with pytest.raises(ProtocolFaulty) as refused:
+        load(folder)
+    assert {one.file for one in refused.value.problems} == {"triage.yaml", "visits.yaml", "reminders.yaml"}
+    assert "the file is missing" in str(refused.value)
+
+
+def test_an_empty_file_is_a_problem_and_no_crash(folder: Path) -> None:
+    (folder / "items.yaml").write_text("", encoding="utf-8")
+    (folder / "triage.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ProtocolFaulty) as refused:
+        load(folder)
+    assert {one.file for one in refused.value.problems} == {"items.yaml", "triage.yaml"}
+
+
+def test_a_file_that_refers_to_itself_is_a_problem_and_no_crash(folder: Path) -> None:
+    (folder / "visits.yaml").write_text("visits: &all [*all]\n", encoding="utf-8")
+    with pytest.raises(ProtocolFaulty) as refused:
+        load(folder)
+    assert [one.file for one in refused.value.problems] == ["visits.yaml"]
+
+
+def test_words_such_as_no_and_ten_o_clock_stay_words(folder: Path) -> None:
+    replace(folder, "reminders.yaml", '"10:00"', "10:00")
+    assert load(folder) == bundled()
+
+
+def test_the_bundled_protocol_is_the_folder_in_the_package() -> None:
+    assert load(SHIPPED) == bundled()
