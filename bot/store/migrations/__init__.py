@@ -1,0 +1,1 @@
+"""How does the database get from one version of the bot to the next?"""

@@ -1,0 +1,515 @@
+"""Which rows does the trial leave behind? Every table of the bot.
+
+Times are aware UTC (SQLModel keeps them so), `_on` columns are calendar days at the site. Rows of
+tables marked ``Audited`` leave an audit entry with every change (bot/store/audit.py). What a person
+said or reported is never overwritten: a correction is a new row with the next ``version``.
+"""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Index, MetaData, Numeric, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from bot.store.types import Encrypted, Json
+
+# Constraints need names, or a later migration cannot drop them on SQLite.
+SQLModel.metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Audited(SQLModel):
+    """A clinical record: each change leaves an audit entry in the same transaction (DI-01)."""
+
+    audited: ClassVar[bool] = True
+
+
+# People
+
+
+class Account(SQLModel, table=True):
+    """A person's private chat with the bot; Telegram's number is the only thing we know them by."""
+
+    __tablename__ = "account"
+
+    id: int | None = Field(default=None, primary_key=True)
+    telegram_id: int = Field(sa_type=BigInteger, unique=True)
+    locale: str
+    first_seen_at: datetime
+    unreachable_at: datetime | None = None
+    unreachable_because: str | None = None
+
+
+class StaffMember(Audited, table=True):
+    """A staff role bound to one account."""
+
+    __tablename__ = "staff_member"
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id", unique=True)
+    role: str
+    name: str = Field(sa_type=Encrypted)
+    on_duty: bool = False
+    granted_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Invitation(Audited, table=True):
+    """A single-use link; only the hash of its code is kept (SEC-04)."""
+
+    __tablename__ = "invitation"
+
+    id: int | None = Field(default=None, primary_key=True)
+    code_hash: str = Field(unique=True)
+    purpose: str  # staff | patient | caregiver
+    role: str | None = None
+    subject_id: int | None = Field(default=None, foreign_key="subject.id")
+    created_at: datetime
+    created_by: str
+    expires_at: datetime
+    used_at: datetime | None = None
+    used_by_id: int | None = Field(default=None, foreign_key="account.id")
+    revoked_at: datetime | None = None
+
+
+class FailedInvitation(SQLModel, table=True):
+    """One try with a code that does not work; five an hour lock the account out for that hour (SEC-04)."""
+
+    __tablename__ = "failed_invitation"
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id", index=True)
+    at: datetime
+
+
+class Link(Audited, table=True):
+    """An account that speaks for a subject: the patient, or a caregiver the patient agreed to."""
+
+    __tablename__ = "link"
+    __table_args__ = (
+        Index(
+            "uq_link_open_account",
+            "account_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id")
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    relation: str  # patient | caregiver
+    linked_at: datetime
+    agreed_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+# The subject
+
+
+class Subject(Audited, table=True):
+    """A trial participant, known by code only."""
+
+    __tablename__ = "subject"
+
+    id: int | None = Field(default=None, primary_key=True)
+    code: str = Field(unique=True)
+    site: str
+    arm: str
+    locale: str
+    birth_year: int
+    state: str  # bot.domain.participation.ParticipationState
+    timezone: str
+    cbc_interval_days: int
+    injection_interval_days: int | None = None
+    first_injection_on: date | None = None
+    reminder_at: time | None = None
+    phone: str | None = Field(default=None, sa_type=Encrypted)
+    enrolled_at: datetime
+    enrolled_by: str
+    state_changed_at: datetime
+
+
+class Weight(Audited, table=True):
+    """A body weight in kg on a date."""
+
+    __tablename__ = "weight"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    kg: Decimal = Field(sa_type=Numeric(5, 1))
+    measured_on: date
+    recorded_at: datetime
+    recorded_by: str
+
+
+class DoseOrder(Audited, table=True):
+    """Deferasirox as staff ordered it; a new order ends the one before."""
+
+    __tablename__ = "dose_order"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    formulation: str
+    tablets: Decimal = Field(sa_type=Numeric(4, 2))
+    strength_mg: int
+    from_on: date
+    until_on: date | None = None
+    ordered_at: datetime
+    ordered_by: str
+
+
+class Consent(Audited, table=True):
+    """What was put before a person, in which language and version, and what they said."""
+
+    __tablename__ = "consent"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    account_id: int = Field(foreign_key="account.id")
+    version: str
+    item: str  # the text key of what was agreed to: the consent text, or one agreement under it
+    locale: str
+    agreed: bool
+    at: datetime
+
+
+# Visits
+
+
+class Visit(Audited, table=True):
+    """A planned visit; moving it raises ``plan_version`` and cancels what hung on the older plan."""
+
+    __tablename__ = "visit"
+    __table_args__ = (
+        Index(
+            "uq_visit_open_kind",
+            "subject_id",
+            "kind",
+            unique=True,
+            sqlite_where=text("state = 'planned'"),
+            postgresql_where=text("state = 'planned'"),
+        ),
+        Index("ix_visit_state_target_on", "state", "target_on"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    kind: str
+    target_on: date
+    first_on: date
+    last_on: date
+    plan_version: int = 1
+    state: str = "planned"  # planned | done | missed | cancelled
+    reply: str | None = None  # will_come | another_day | need_help
+    replied_at: datetime | None = None
+    replied_by: str | None = None
+    planned_at: datetime
+
+
+class VisitRecord(Audited, table=True):
+    """What staff recorded about a visit; the highest version counts."""
+
+    __tablename__ = "visit_record"
+    __table_args__ = (UniqueConstraint("visit_id", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    visit_id: int = Field(foreign_key="visit.id")
+    version: int = 1
+    outcome: str  # done | missed
+    held_on: date | None = None
+    recorded_at: datetime
+    recorded_by: str
+
+
+# Tablets
+
+
+class DoseReport(Audited, table=True):
+    """What a patient or caregiver said about one day's tablets; the highest version counts."""
+
+    __tablename__ = "dose_report"
+    __table_args__ = (UniqueConstraint("subject_id", "day_on", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    day_on: date
+    version: int = 1
+    status: str  # bot.domain.adherence.DoseStatus
+    reason: str | None = None
+    said: str | None = Field(default=None, sa_type=Encrypted)
+    reported_at: datetime
+    reported_by: str
+
+
+class DosePrompted(SQLModel, table=True):
+    """A day on which the tablets question was put: tells "asked, no answer" from "never asked" (DI-17)."""
+
+    __tablename__ = "dose_prompted"
+    __table_args__ = (UniqueConstraint("subject_id", "day_on"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id")
+    day_on: date
+    asked_at: datetime
+
+
+# Symptom reports
+
+
+class Response(Audited, table=True):
+    """One filling-in of a questionnaire."""
+
+    __tablename__ = "response"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int | None = Field(default=None, foreign_key="subject.id", index=True)
+    account_id: int = Field(foreign_key="account.id", index=True)
+    questionnaire: str
+    questionnaire_version: str
+    locale: str
+    reported_by: str
+    opened_at: datetime
+    submitted_at: datetime | None = None
+    urgency: str | None = None
+    because: list[str] = Field(default_factory=list, sa_type=Json)
+
+
+class Answer(Audited, table=True):
+    """One answer to one item, in the person's own words or button; the highest version counts (DI-03, DI-12)."""
+
+    __tablename__ = "answer"
+    __table_args__ = (UniqueConstraint("response_id", "item", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    response_id: int = Field(foreign_key="response.id")
+    item: str
+    version: int = 1
+    value: str = Field(sa_type=Encrypted)  # JSON, for a text answer is the person's own words
+    said: str = Field(sa_type=Encrypted)
+    locale: str
+    given_at: datetime
+    given_by: str
+
+
+class Doubt(Audited, table=True):
+    """Words that may mean danger, and what the person said when asked whether it is so now."""
+
+    __tablename__ = "doubt"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    account_id: int = Field(foreign_key="account.id")
+    urgency: str
+    because: list[str] = Field(default_factory=list, sa_type=Json)
+    words: str = Field(sa_type=Encrypted)
+    asked_at: datetime
+    answer: str | None = None  # now | not_now | silence
+    closed_at: datetime | None = None
+
+
+# Cases
+
+
+class Escalation(Audited, table=True):
+    """A case that a named person has to take over; no timer closes it."""
+
+    __tablename__ = "escalation"
+    __table_args__ = (
+        Index(
+            "uq_escalation_open_case",
+            "subject_id",
+            unique=True,
+            sqlite_where=text("kind = 'symptom' AND state <> 'resolved'"),
+            postgresql_where=text("kind = 'symptom' AND state <> 'resolved'"),
+        ),
+        Index("ix_escalation_state", "state", "urgency"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    kind: str  # symptom | request
+    urgency: str
+    state: str  # bot.domain.escalation.CaseState
+    chain: dict[str, Any] = Field(sa_type=Json)  # the chain as it was when the case was raised
+    because: list[str] = Field(default_factory=list, sa_type=Json)
+    summary: str = Field(sa_type=Encrypted)  # JSON: what was told, by source, as text keys with values
+    visit_id: int | None = Field(default=None, foreign_key="visit.id")
+    raised_by: str
+    opened_at: datetime
+    chain_started_at: datetime
+    pages: int = 0
+    last_paged_at: datetime | None = None
+    page_sent_at: datetime | None = None
+    first_viewed_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by_id: int | None = Field(default=None, foreign_key="staff_member.id")
+    contacted_at: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_by_id: int | None = Field(default=None, foreign_key="staff_member.id")
+    outcome: str | None = None
+
+
+class EscalationStep(Audited, table=True):
+    """One thing that happened to a case: who, what, when, in which words."""
+
+    __tablename__ = "escalation_step"
+
+    id: int | None = Field(default=None, primary_key=True)
+    escalation_id: int = Field(foreign_key="escalation.id", index=True)
+    what: str
+    at: datetime
+    by: str
+    said: str | None = Field(default=None, sa_type=Encrypted)
+
+
+# Mechanisms
+
+
+class AgendaItem(SQLModel, table=True):
+    """Something that becomes due: a reminder, a question, the next page of a case."""
+
+    __tablename__ = "agenda_item"
+    __table_args__ = (
+        Index(
+            "ix_agenda_item_due",
+            "due_at",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index("ix_agenda_item_about", "kind", "about_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    key: str = Field(unique=True)
+    about_id: int
+    subject_id: int | None = Field(default=None, foreign_key="subject.id", index=True)
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    due_at: datetime
+    useful_until: datetime | None = None
+    state: str = "waiting"  # waiting | done | skipped
+    reason: str | None = None
+    closed_at: datetime | None = None
+
+
+class Dialogue(SQLModel, table=True):
+    """The one conversation an account is in the middle of."""
+
+    __tablename__ = "dialogue"
+
+    account_id: int = Field(foreign_key="account.id", primary_key=True)
+    number: int = 1
+    kind: str
+    step: str
+    state: str = Field(sa_type=Encrypted)  # JSON
+    updated_at: datetime
+
+
+class InboxUpdate(SQLModel, table=True):
+    """An update exactly as Telegram gave it, stored before it is confirmed (DI-15)."""
+
+    __tablename__ = "inbox_update"
+    __table_args__ = (
+        UniqueConstraint("bot_id", "update_id"),
+        Index(
+            "ix_inbox_update_waiting",
+            "id",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    bot_id: int = Field(sa_type=BigInteger)
+    update_id: int = Field(sa_type=BigInteger)
+    chat_id: int | None = Field(default=None, sa_type=BigInteger)
+    raw: str = Field(sa_type=Encrypted)
+    received_at: datetime
+    state: str = "waiting"  # waiting | done | parked
+    attempts: int = 0
+    closed_at: datetime | None = None
+    reason: str | None = None
+
+
+class OutboxMessage(SQLModel, table=True):
+    """A message that someone must get, and what became of it (DI-16)."""
+
+    __tablename__ = "outbox_message"
+    __table_args__ = (
+        Index(
+            "ix_outbox_message_waiting",
+            "lane",
+            "due_at",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index("ix_outbox_message_about", "purpose", "about_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id", index=True)
+    chat_id: int = Field(sa_type=BigInteger)
+    subject_id: int | None = Field(default=None, foreign_key="subject.id", index=True)
+    purpose: str
+    about_id: int | None = None
+    lane: int
+    method: str = "send"  # send | edit | picture | commands
+    text_key: str
+    values: str = Field(sa_type=Encrypted)  # JSON
+    text: str = Field(sa_type=Encrypted)  # as the reader sees it
+    locale: str
+    keyboard: str | None = Field(default=None, sa_type=Encrypted)  # JSON rows of [label, action, arguments]
+    token: str | None = Field(default=None, unique=True)
+    single_use: bool = False
+    pressed_at: datetime | None = None
+    picture: str | None = Field(default=None, sa_type=Encrypted)  # JSON
+    edits_message_id: int | None = Field(default=None, sa_type=BigInteger)
+    silent: bool = False
+    secret: bool = False  # blanked once it went out: an invitation link
+    dedupe_key: str | None = Field(default=None, unique=True)
+    created_at: datetime
+    due_at: datetime
+    useful_until: datetime | None = None
+    state: str = "waiting"  # waiting | sending | sent | failed | unsure | skipped
+    reason: str | None = None
+    attempts: int = 0
+    claimed_at: datetime | None = None
+    closed_at: datetime | None = None
+    message_id: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class AuditEntry(SQLModel, table=True):
+    """Who changed what, when and why; the database itself refuses to change or delete it (DI-02)."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_entity", "entity", "entity_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime
+    actor: str
+    cause: str
+    what: str
+    entity: str | None = None
+    entity_id: int | None = None
+    changes: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    reason: str | None = None
+
+
+class Heartbeat(SQLModel, table=True):
+    """When a part of the bot last did its work; /healthz and the watchdog look here."""
+
+    __tablename__ = "heartbeat"
+
+    name: str = Field(primary_key=True)
+    at: datetime
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)

@@ -1,0 +1,93 @@
+"""Who is behind an account, and which accounts belong to a subject or to a role?"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from bot.domain.people import Caller
+from bot.domain.roles import CLINICAL, EVERYONE, ON_DUTY, Role
+from bot.store.models import Account, Link, StaffMember, Subject
+
+
+def meet(session: Session, telegram_id: int, locale: str, now: datetime) -> Account:
+    """Return the account of this Telegram number, made on first contact."""
+    account = session.exec(select(Account).where(Account.telegram_id == telegram_id)).first()
+    if account is None:
+        account = Account(telegram_id=telegram_id, locale=locale, first_seen_at=now)
+        session.add(account)
+        session.flush()
+    return account
+
+
+def caller(session: Session, account: Account) -> Caller:
+    """Return who this account is to the trial right now."""
+    assert account.id is not None
+    known = staff_of(session, account.id)
+    if known is not None:
+        return Caller(Role(known.role), account.id, account.locale, staff_id=known.id)
+    link = link_of(session, account.id)
+    if link is not None:
+        return Caller(Role(link.relation), account.id, account.locale, subject_id=link.subject_id)
+    return Caller(Role.STRANGER, account.id, account.locale)
+
+
+def staff_of(session: Session, account_id: int) -> StaffMember | None:
+    """Return the staff role of an account unless it was revoked."""
+    return session.exec(
+        select(StaffMember).where(StaffMember.account_id == account_id, col(StaffMember.revoked_at).is_(None))
+    ).first()
+
+
+def link_of(session: Session, account_id: int) -> Link | None:
+    """Return the open, agreed link of an account to a subject."""
+    return session.exec(
+        select(Link).where(
+            Link.account_id == account_id, col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None)
+        )
+    ).first()
+
+
+def staff(session: Session, roles: Iterable[str]) -> Sequence[tuple[StaffMember, Account]]:
+    """Return active staff of any of ``roles``, which may be `on_duty` (clinical staff on duty) or `everyone`."""
+    wanted = set(roles)
+    rows = session.exec(
+        select(StaffMember, Account)
+        .join(Account, col(StaffMember.account_id) == col(Account.id))
+        .where(col(StaffMember.revoked_at).is_(None))
+        .order_by(col(StaffMember.id))
+    ).all()
+    return [
+        (member, account)
+        for member, account in rows
+        if member.role in wanted
+        or (member.role in CLINICAL and (EVERYONE in wanted or (ON_DUTY in wanted and member.on_duty)))
+    ]
+
+
+def speakers(session: Session, subject_id: int, relation: str | None = None) -> Sequence[Account]:
+    """Return the accounts that speak for a subject, the patient first."""
+    rows = session.exec(
+        select(Link, Account)
+        .join(Account, col(Link.account_id) == col(Account.id))
+        .where(Link.subject_id == subject_id, col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None))
+        .order_by(col(Link.relation).desc(), col(Link.id))
+    ).all()
+    return [account for link, account in rows if relation in (None, link.relation)]
+
+
+def patient_first(session: Session, subject_id: int) -> Sequence[Account]:
+    """Return the patient's account, or the caregivers' while the patient has none."""
+    return speakers(session, subject_id, "patient") or speakers(session, subject_id)
+
+
+def subject_by_code(session: Session, code: str) -> Subject | None:
+    return session.exec(select(Subject).where(Subject.code == code)).first()
+
+
+def member(session: Session, staff_id: int) -> tuple[StaffMember, Account] | None:
+    """Return an active staff member with the account, or None after leaving."""
+    found = session.get(StaffMember, staff_id)
+    if found is None or found.revoked_at is not None:
+        return None
+    return found, session.get_one(Account, found.account_id)

