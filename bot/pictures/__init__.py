@@ -1,0 +1,20 @@
+"""What is shown as a picture: link codes, calendars, chats."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.pictures.adherence import CalendarPicture, adherence_calendar_png
+from bot.pictures.qr import qr_png
+
+
+def paint(spec: Mapping[str, Any]) -> bytes:
+    """Return the PNG that a message's picture entry describes.
+
+    Raises:
+        KeyError: no picture of this kind.
+    """
+    painters = {
+        "qr": lambda: qr_png(spec["link"], spec["caption"]),
+        "adherence": lambda: adherence_calendar_png(CalendarPicture.from_dict(spec)),
+    }
+    return painters[spec["kind"]]()
