@@ -1,0 +1,117 @@
+"""How does an outbox message become a Telegram message, and what do Telegram's errors mean to us?"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScopeChat,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+)
+from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
+
+from bot.delivery import http
+from bot.delivery.channel import NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
+from bot.store.models import OutboxMessage
+
+Painter = Callable[[dict[str, Any]], bytes]
+
+# What Telegram says when an edit is already so, or its message is gone: there is nothing left to do.
+SETTLED = ("message is not modified", "message to edit not found", "message can't be edited")
+GONE = ("chat not found", "user not found")
+
+
+class TelegramChannel:
+    """Delivers through the Bot API."""
+
+    def __init__(self, bot: Bot, paint: Painter) -> None:
+        self._bot = bot
+        self._paint = paint
+
+    async def deliver(self, message: OutboxMessage) -> Outcome:
+        try:
+            return Sent(await self._send(message))
+        except TelegramError as error:
+            return outcome_of(error)
+
+    async def _send(self, message: OutboxMessage) -> int | None:
+        chat = message.chat_id
+        markup = markup_of(message)
+        # A link for somebody else has to be passed on; everything else stays in this chat (SEC-05).
+        protect = not message.secret
+        if message.method == "picture":
+            picture = await asyncio.to_thread(self._paint, json.loads(message.picture or "{}"))
+            sent = await self._bot.send_photo(
+                chat,
+                picture,
+                caption=message.text,
+                reply_markup=markup,
+                protect_content=protect,
+                disable_notification=message.silent,
+            )
+            return sent.message_id
+        if message.method == "edit":
+            await self._bot.edit_message_text(
+                message.text, chat_id=chat, message_id=message.edits_message_id, reply_markup=markup
+            )
+            return message.edits_message_id
+        if message.method == "unbutton":
+            await self._bot.edit_message_reply_markup(chat_id=chat, message_id=message.edits_message_id)
+            return message.edits_message_id
+        if message.method == "commands":
+            listed = [BotCommand(name, about) for name, about in json.loads(message.values)]
+            await self._bot.set_my_commands(listed, scope=BotCommandScopeChat(chat))
+            return None
+        sent = await self._bot.send_message(
+            chat,
+            message.text,
+            reply_markup=markup,
+            protect_content=protect,
+            disable_notification=message.silent,
+        )
+        return sent.message_id
+
+
+def markup_of(message: OutboxMessage) -> InlineKeyboardMarkup | None:
+    """Return the buttons; each carries the message's token, so a press proves which screen it came from."""
+    if message.keyboard is None:
+        return None
+    number = -1
+    rows = []
+    for row in json.loads(message.keyboard):
+        buttons = []
+        for label, action, _args in row:
+            number += 1
+            buttons.append(InlineKeyboardButton(label, callback_data=f"{action}|{message.token}|{number}"))
+        rows.append(buttons)
+    return InlineKeyboardMarkup(rows)
+
+
+def outcome_of(error: TelegramError) -> Outcome:
+    """Translate an error of the API client; what does not surely mean something else is unsure."""
+    said = str(error)
+    if isinstance(error, RetryAfter):
+        wait = error.retry_after
+        return Throttled(wait if isinstance(wait, timedelta) else timedelta(seconds=wait))
+    if isinstance(error, http.PathFault):
+        # Not Telegram's answer, so it says nothing about the person; it may have come after Telegram took it.
+        return Unsure(said) if error.may_have_arrived else NotSent(said)
+    if isinstance(error, http.NotSent):
+        return NotSent(said)
+    if isinstance(error, Forbidden):
+        return Unreachable(said)
+    if isinstance(error, InvalidToken):
+        # A wrong token is the site's fault, not the message's: it stays in the outbox until that is mended.
+        return NotSent(said)
+    if isinstance(error, BadRequest):
+        if any(text in said.lower() for text in SETTLED):
+            return Sent(None)
+        return Unreachable(said) if any(text in said.lower() for text in GONE) else Refused(said)
+    if isinstance(error, NetworkError):
+        return Unsure(said)
+    return Refused(said)

@@ -1,0 +1,345 @@
+"""What does a use case hold in its hand? One transaction, one moment, one author, and a way to speak.
+
+A use case is a plain function whose first argument is a `Work`. State, audit entries and outgoing
+messages that it makes are committed together, or not at all.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import IntEnum
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from bot.deps import Deps
+from bot.domain.people import Caller
+from bot.store import audit
+from bot.store.models import Account, AgendaItem, OutboxMessage
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+EDIT = "edit"
+TOKEN_BYTES = 16  # 128 bits (SEC-03)
+
+
+class Lane(IntEnum):
+    """Which messages go first when there are many."""
+
+    RED = 0
+    ANSWER = 1
+    AMBER = 2
+    REMINDER = 3
+    DIGEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button below a message: its label, and what it does when it is pressed."""
+
+    label: str  # a text key, or the words themselves when ``plain``
+    action: str
+    args: dict[str, Any] = field(default_factory=dict)
+    plain: bool = False
+    values: dict[str, object] = field(default_factory=dict)
+
+
+Keyboard = Sequence[Sequence[Button]]
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button that was pressed: the message it hung on, which one, and where it stands in the chat."""
+
+    message: OutboxMessage
+    label: str
+    action: str
+    args: dict[str, Any]
+    message_id: int
+
+
+class Work:
+    """One unit of work; see the module's docstring."""
+
+    def __init__(self, session: Session, deps: Deps, caller: Caller, cause: str, now: datetime) -> None:
+        self.session = session
+        self.deps = deps
+        self.protocol = deps.protocol
+        self.texts = deps.texts
+        self.settings = deps.settings
+        self.caller = caller
+        self.cause = cause
+        self.now = now
+        self.toast: str | None = None
+        self.press: Press | None = None
+        self.chosen = True  # False: the pressed button was too late to choose anything
+        self.caller_name = ""  # as Telegram shows it; only greeted with, never an identity (DI-10)
+        audit.attribute(session, at=now, actor=caller.label, cause=cause)
+
+    @property
+    def today(self) -> date:
+        """Return the calendar day at the site."""
+        return self.now.astimezone(self.settings.zone).date()
+
+    def become(self, caller: Caller) -> None:
+        """Go on as who the person has just become: a stranger who opened an invitation."""
+        self.caller = caller
+        audit.attribute(self.session, at=self.now, actor=caller.label, cause=self.cause)
+
+    def because(self, reason: str) -> None:
+        """Give the reason that the audit entries of this work carry from here on (DI-03)."""
+        self.session.info["reason"] = reason
+
+    # Words
+
+    def text(self, key: str, locale: str | None = None, **values: object) -> str:
+        return self.texts.text(key, locale or self.caller.locale, **values)
+
+    def note(self, key: str, **values: object) -> None:
+        """Show a short line over the pressed button, once the work is committed."""
+        self.toast = self.texts.text(key, self.caller.locale, **values)
+
+    def answer(self, key: str, keyboard: Keyboard = (), **more: Any) -> OutboxMessage | None:
+        """Say something to the person who acts."""
+        account = self.session.get_one(Account, self.caller.account_id)
+        return self.say(account, key, keyboard, **more)
+
+    def say(
+        self,
+        to: Account,
+        key: str,
+        keyboard: Keyboard = (),
+        *,
+        lane: Lane = Lane.ANSWER,
+        purpose: str = "answer",
+        about_id: int | None = None,
+        subject_id: int | None = None,
+        single_use: bool = False,
+        picture: dict[str, Any] | None = None,
+        dedupe_key: str | None = None,
+        due_at: datetime | None = None,
+        useful_until: datetime | None = None,
+        silent: bool = False,
+        secret: bool = False,
+        **values: object,
+    ) -> OutboxMessage | None:
+        """Put a message into the outbox; it leaves after the commit.
+
+        ``values`` fill the text's placeholders; a value that is a `Text` is itself translated.
+        Returns None when a message with this ``dedupe_key`` is there already.
+        """
+        if dedupe_key is not None and self._said(dedupe_key):
+            return None
+        filled = {name: self._value(value, to.locale) for name, value in values.items()}
+        rows = [[self._button(button, to.locale) for button in row] for row in keyboard]
+        message = OutboxMessage(
+            account_id=_id(to.id),
+            chat_id=to.telegram_id,
+            subject_id=subject_id,
+            purpose=purpose,
+            about_id=about_id,
+            lane=lane,
+            method="picture" if picture is not None else "send",
+            text_key=key,
+            values=json.dumps(filled, ensure_ascii=False, default=str),
+            text=self.texts.text(key, to.locale, **filled),
+            locale=to.locale,
+            keyboard=json.dumps(rows, ensure_ascii=False) if rows else None,
+            token=secrets.token_urlsafe(TOKEN_BYTES) if rows else None,
+            single_use=single_use,
+            picture=json.dumps(picture, ensure_ascii=False) if picture is not None else None,
+            dedupe_key=dedupe_key,
+            created_at=self.now,
+            due_at=due_at or self.now,
+            useful_until=useful_until,
+            silent=silent,
+            secret=secret,
+        )
+        self.session.add(message)
+        self.session.flush()
+        return message
+
+    def edit(self, message: OutboxMessage, text: str, message_id: int | None = None) -> OutboxMessage | None:
+        """Replace a message that was sent by ``text``, without its buttons; None when it was never seen."""
+        target = message_id or message.message_id
+        if target is None:
+            return None
+        edit = OutboxMessage(
+            account_id=message.account_id,
+            chat_id=message.chat_id,
+            subject_id=message.subject_id,
+            purpose=EDIT,
+            about_id=message.about_id,
+            lane=min(message.lane, Lane.ANSWER),
+            method="edit" if message.method == "send" else "unbutton",
+            text_key=message.text_key,
+            values=message.values,
+            text=text,
+            locale=message.locale,
+            edits_message_id=target,
+            created_at=self.now,
+            due_at=self.now,
+        )
+        self.session.add(edit)
+        self.session.flush()
+        return edit
+
+    def commands(self, account: Account, keys: Sequence[str]) -> None:
+        """Show ``keys`` as the command menu in this person's chat and language."""
+        listed = [[key, self.texts.text(f"command.{key}", account.locale)] for key in keys]
+        self.session.add(
+            OutboxMessage(
+                account_id=_id(account.id),
+                chat_id=account.telegram_id,
+                purpose="commands",
+                lane=Lane.ANSWER,
+                method="commands",
+                text_key="commands",
+                values=json.dumps(listed, ensure_ascii=False),
+                text="",
+                locale=account.locale,
+                created_at=self.now,
+                due_at=self.now,
+            )
+        )
+        self.session.flush()
+
+    def silence(self, reason: str, **about: object) -> int:
+        """Skip every message still waiting that matches ``about`` (columns of the outbox); return how many."""
+        conditions = [getattr(OutboxMessage, column) == value for column, value in about.items()]
+        result = self.session.connection().execute(
+            update(OutboxMessage)
+            .where(col(OutboxMessage.state) == "waiting", col(OutboxMessage.purpose) != EDIT, *conditions)
+            .values(state="skipped", reason=reason, closed_at=self.now)
+        )
+        return result.rowcount
+
+    # The agenda
+
+    def plan(
+        self,
+        kind: str,
+        key: str,
+        due_at: datetime,
+        about_id: int,
+        *,
+        subject_id: int | None = None,
+        useful_until: datetime | None = None,
+        **detail: Any,
+    ) -> None:
+        """Enter something that becomes due; a second entry under the same ``key`` changes nothing."""
+        known = self.session.exec(select(AgendaItem.id).where(AgendaItem.key == key)).first()
+        if known is None:
+            self.session.add(
+                AgendaItem(
+                    kind=kind,
+                    key=key,
+                    due_at=due_at,
+                    about_id=about_id,
+                    subject_id=subject_id,
+                    useful_until=useful_until,
+                    detail=detail,
+                )
+            )
+            self.session.flush()
+
+    def unplan(self, reason: str, **about: object) -> int:
+        """Skip every entry still waiting that matches ``about`` (columns of the agenda); return how many."""
+        conditions = [getattr(AgendaItem, column) == value for column, value in about.items()]
+        result = self.session.connection().execute(
+            update(AgendaItem)
+            .where(col(AgendaItem.state) == "waiting", *conditions)
+            .values(state="skipped", reason=reason, closed_at=self.now)
+        )
+        return result.rowcount
+
+    def forget_plan(self, kind: str, about_id: int) -> None:
+        """Take out entries that are still waiting, so that they can be entered again at other times."""
+        self.session.connection().execute(
+            delete(AgendaItem).where(
+                col(AgendaItem.state) == "waiting",
+                col(AgendaItem.kind) == kind,
+                col(AgendaItem.about_id) == about_id,
+            )
+        )
+
+    def _said(self, dedupe_key: str) -> bool:
+        found = select(OutboxMessage.id).where(OutboxMessage.dedupe_key == dedupe_key)
+        return self.session.exec(found).first() is not None
+
+    def _value(self, value: object, locale: str) -> object:
+        return value.render(self.texts, locale) if isinstance(value, Text | Day | Lines) else value
+
+    def _button(self, button: Button, locale: str) -> list[Any]:
+        label = (
+            button.label
+            if button.plain
+            else self.texts.text(
+                button.label, locale, **{k: self._value(v, locale) for k, v in button.values.items()}
+            )
+        )
+        return [label, button.action, button.args]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text inside a text: rendered in the language of whoever reads it."""
+
+    key: str
+    values: dict[str, object] = field(default_factory=dict)
+
+    def render(self, texts: Any, locale: str) -> str:
+        filled = {
+            name: value.render(texts, locale) if isinstance(value, Text | Day | Lines) else value
+            for name, value in self.values.items()
+        }
+        return str(texts.text(self.key, locale, **filled))
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A calendar day inside a text, said as the reader says it."""
+
+    day: date
+    style: str = "day"  # day | short_day | full_day
+
+    def render(self, texts: Any, locale: str) -> str:
+        return str(getattr(texts, self.style)(self.day, locale))
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Several texts inside a text, a line each."""
+
+    lines: Sequence["Text | Day | str"]
+    between: str = "\n"
+
+    def render(self, texts: Any, locale: str) -> str:
+        return self.between.join(line if isinstance(line, str) else line.render(texts, locale) for line in self.lines)
+
+
+def _id(value: int | None) -> int:
+    assert value is not None, "the row has been flushed"
+    return value
+
+
+async def run(
+    deps: Deps,
+    caller: Caller,
+    cause: str,
+    use_case: Callable[Concatenate[Work, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """Run a use case in one transaction and wake whoever sends what it said."""
+
+    def body(session: Session) -> R:
+        return use_case(Work(session, deps, caller, cause, deps.clock.now()), *args, **kwargs)
+
+    result = await deps.store.write(body)
+    deps.outgoing.set()
+    return result
