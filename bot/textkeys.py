@@ -1,0 +1,98 @@
+"""Which text keys are made at run time, such as ``role.`` and a role, and which members has each family?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from bot.domain.adherence import DoseStatus
+from bot.domain.dosing import Formulation
+from bot.domain.escalation import CaseState
+from bot.domain.participation import ParticipationState
+from bot.domain.roles import CLINICAL, Role
+from bot.domain.urgency import Urgency
+from bot.domain.visits import VisitKind, VisitStatus
+from bot.protocol.load import bundled
+from bot.texts import LOCALES
+from bot.usecases import enrol, forms, invite, screens, visits
+from handlers import messages
+
+Members = Callable[[], Iterable[str]]
+
+_REPLIES = ("will_come", "another_day", "need_help")
+_RELATIONS = ("patient", "caregiver", "bot")
+# The status of a visit that is still planned; the others are the visit's own state.
+_OPEN_STATUSES = (VisitStatus.PLANNED, VisitStatus.DUE, VisitStatus.LATE, VisitStatus.VERY_LATE)
+
+
+def _form_fields() -> Iterable[str]:
+    for form in forms.FORMS.values():
+        if form.names:
+            yield from (f"{form.names}.{field.name}" for field in form.fields)
+
+
+def _commands() -> Iterable[str]:
+    return {name for names in screens.COMMANDS.values() for name in names}
+
+
+# The pattern is the f-string with a star for each value, as `bot.messages` finds it in the code.
+# The members are what stands for the last star; those of "*.*" are whole keys.
+FAMILIES: Mapping[str, Members] = {
+    "*.*": _form_fields,
+    "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
+    "case.state.*": lambda: CaseState,
+    # Collected from the calls of `escalate.step`, whose words become the keys.
+    "case.step.*": lambda: (),
+    "command.*": _commands,
+    "due.reply.*": lambda: (*_REPLIES, "none"),
+    "due.status.*": lambda: _OPEN_STATUSES,
+    "duty.*": lambda: ("on", "off"),
+    "duty.button.*": lambda: ("on", "off"),
+    "enrol.invitation.*": lambda: (invite.PATIENT, invite.CAREGIVER),
+    "enrol.qr.*": lambda: (invite.PATIENT, invite.CAREGIVER),
+    "formulation.*": lambda: Formulation,
+    "language.*": lambda: LOCALES,
+    "participation.*": lambda: ParticipationState,
+    "patient.reach.*": lambda: ("linked", "blocked"),
+    "relation.*": lambda: _RELATIONS,
+    "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
+    "request.*": lambda: _REPLIES[1:],
+    "request.sent.*": lambda: ("photo", "voice", "document", "video"),
+    "role.*": lambda: Role,
+    "role.shown.*": lambda: CLINICAL,
+    "speak.other.*": lambda: (*messages.KINDS, "unknown"),
+    "urgency.*": lambda: Urgency,
+    "visit.bring.*": lambda: VisitKind,
+    "visit.kind.*": lambda: VisitKind,
+    "visit.reply.*": lambda: (*_REPLIES, "none"),
+    "visit.short.*": lambda: VisitKind,
+    "visit.state.*": lambda: (visits.DONE, visits.MISSED, visits.CANCELLED),
+    "visit.thanks_*": lambda: _REPLIES[1:],
+}
+
+# What the code gives to texts that the trial's files name, by the beginning of the key. None: to none of these.
+PROTOCOL_VALUES: Mapping[str, frozenset[str]] = {
+    "reminder.": frozenset({"day", "what", "bring", "place", "phone"}),
+    "triage.": frozenset({"phone"}),
+    "consent.text": frozenset({"phone"}),
+}
+
+
+def members(pattern: str) -> list[str] | None:
+    """Return the keys of a family in order, or None when no family has this pattern."""
+    family = FAMILIES.get(pattern)
+    if family is None:
+        return None
+    return sorted(str(member) if pattern == "*.*" else pattern.removesuffix("*") + member for member in family())
+
+
+def protocol_values(key: str) -> frozenset[str]:
+    """Return the placeholders that have a value in a text which the trial's files name."""
+    given: set[Any] = set()
+    for beginning, names in PROTOCOL_VALUES.items():
+        if key.startswith(beginning):
+            given |= names
+    return frozenset(given)
+
+
+_MODULES = (enrol,)  # Importing it registers the dialogues whose fields are named by keys.
