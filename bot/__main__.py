@@ -1,0 +1,6 @@
+"""The `followup` command."""
+
+from bot.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""How are the parts put together? The only file that knows them all."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from telegram import BotCommand, LinkPreviewOptions
+from telegram.error import TelegramError
+from telegram.ext import Application, ContextTypes, Defaults, ExtBot
+from telegram.request import BaseRequest
+
+import handlers
+import schedules
+from bot.cipher import Cipher
+from bot.clock import Clock
+from bot.delivery import web
+from bot.delivery.dispatch import Dispatcher, settle_abandoned
+from bot.delivery.http import AiohttpRequest, Timeouts
+from bot.delivery.inbox import Poller, Pump
+from bot.delivery.telegram import TelegramChannel
+from bot.deps import Deps
+from bot.domain.people import BOT
+from bot.domain.roles import Role
+from bot.errors import FollowupError
+from bot.pictures import paint
+from bot.protocol import check
+from bot.protocol.load import ProtocolFaulty, bundled_folder, load
+from bot.protocol.model import Protocol
+from bot.settings import Settings, require
+from bot.store import schema
+from bot.store.outbox import CLAIM_LAPSES
+from bot.store.session import Store
+from bot.texts import Texts, bundled_texts
+from bot.usecases.screens import COMMANDS
+from bot.work import run
+from handlers.context import DEPS, TrialContext
+
+log = structlog.get_logger(__name__)
+
+# PTB's own answer to "how long to wait" becomes a timedelta; without this it warns on every 429.
+os.environ.setdefault("PTB_TIMEDELTA", "true")
+
+Bot = ExtBot[None]
+App = Application[Bot, TrialContext, dict[Any, Any], dict[Any, Any], dict[Any, Any], None]
+STOP_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The bot with everything it is made of, ready to be driven."""
+
+    deps: Deps
+    application: App
+    pump: Pump
+    dispatcher: Dispatcher
+    poller: Poller
+
+    async def settle(self) -> None:
+        """Work on what came in and send what is due, until nothing is left to do now."""
+        while await self.pump.drain() + await self.dispatcher.drain():
+            continue
+
+    async def tick(self) -> None:
+        """Run every job once, then settle."""
+        for job in schedules.JOBS:
+            await job.run(self.deps)
+        await self.settle()
+
+
+def checked_protocol(settings: Settings, texts: Texts) -> Protocol:
+    """Load the trial's files.
+
+    Raises:
+        ProtocolFaulty: with every problem; while one is left the bot stays down.
+    """
+    folder = settings.protocol or bundled_folder()
+    problems = check.check(folder, texts.keys())
+    if problems:
+        raise ProtocolFaulty(problems)
+    return load(folder)
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the database and bring its tables up to date."""
+    require(settings, "encryption_key")
+    assert settings.encryption_key is not None
+    store = Store(settings.database_url, Cipher(settings.encryption_key.get_secret_value()))
+    schema.upgrade(store)
+    return store
+
+
+async def username(settings: Settings) -> str:
+    """Ask Telegram for the bot's name, for links; this also shows whether the token is right.
+
+    Raises:
+        TelegramUnreachable: no answer, or the token is not known there.
+    """
+    assert settings.telegram_token is not None
+    bot: Bot = ExtBot(
+        settings.telegram_token.get_secret_value(),
+        base_url=settings.telegram_base_url,
+        request=AiohttpRequest(proxy_url=settings.proxy_url),
+        get_updates_request=AiohttpRequest(connection_pool_size=1, proxy_url=settings.proxy_url),
+    )
+    try:
+        async with bot:
+            return bot.username
+    except TelegramError as error:
+        raise TelegramUnreachable(
+            f"Telegram did not answer for this bot ({error}); "
+            "check FOLLOWUP_TELEGRAM_TOKEN, the network and the proxy"
+        ) from None
+
+
+class TelegramUnreachable(FollowupError):
+    """Telegram cannot be reached, or does not know the token."""
+
+
+def make_deps(settings: Settings, clock: Clock | None = None, username: str = "followup_bot") -> Deps:
+    """Make what commands of the terminal need: store, clock, trial, texts."""
+    texts = bundled_texts()
+    return Deps(
+        store=open_store(settings),
+        clock=clock or settings.clock(),
+        protocol=checked_protocol(settings, texts),
+        texts=texts,
+        settings=settings,
+        username=username,
+    )
+
+
+@asynccontextmanager
+async def running(deps: Deps, request: BaseRequest, updates_request: BaseRequest) -> AsyncIterator[Running]:
+    """Start the bot on the given ways to Telegram; nothing moves until it is driven or served."""
+    settings = deps.settings
+    assert settings.telegram_token is not None
+    bot: Bot = ExtBot(
+        token=settings.telegram_token.get_secret_value(),
+        base_url=settings.telegram_base_url,
+        base_file_url=settings.telegram_base_file_url,
+        request=request,
+        get_updates_request=updates_request,
+        defaults=Defaults(link_preview_options=LinkPreviewOptions(is_disabled=True)),
+    )
+    application: App = (
+        Application.builder()
+        .bot(bot)
+        .updater(None)
+        .job_queue(None)
+        .concurrent_updates(True)
+        .context_types(ContextTypes(context=TrialContext))
+        .build()
+    )
+    await application.initialize()
+    deps = replace(deps, username=application.bot.username)
+    application.bot_data[DEPS] = deps
+    handlers.register(application)
+    # SQLite has one process, so what it finds half sent is nobody else's; elsewhere a claim has to lapse.
+    lapse = timedelta(0) if deps.store.is_sqlite else CLAIM_LAPSES
+    await run(deps, BOT, "start", settle_abandoned, lapse)
+    try:
+        yield Running(
+            deps=deps,
+            application=application,
+            pump=Pump(deps, application),
+            dispatcher=Dispatcher(deps, TelegramChannel(application.bot, paint)),
+            poller=Poller(deps, application.bot, updates_request),
+        )
+    finally:
+        await application.shutdown()
+
+
+async def serve(settings: Settings) -> None:
+    """Run the bot until SIGTERM or SIGINT.
+
+    Raises:
+        FollowupError: it cannot start, or another process polls for the same bot.
+    """
+    require(settings, "telegram_token", "encryption_key", "site_phone")
+    if settings.mode == "webhook":
+        require(settings, "webhook_url", "webhook_secret")
+    deps = make_deps(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with running(
+            deps,
+            AiohttpRequest(proxy_url=settings.proxy_url),
+            AiohttpRequest(connection_pool_size=1, timeouts=Timeouts(read=60), proxy_url=settings.proxy_url),
+        ) as bot:
+            await _serve(bot, stop)
+    finally:
+        deps.store.close()
+
+
+async def _serve(bot: Running, stop: asyncio.Event) -> None:
+    deps = bot.deps
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    schedules.register(scheduler, deps)
+    await _introduce(bot)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(web.served(deps, bot.application.bot.id))
+        loops: list[Coroutine[Any, Any, None]] = [bot.pump.run(), bot.dispatcher.run()]
+        if deps.settings.mode == "webhook":
+            await web.set_webhook(bot.application.bot, deps.settings)
+        else:
+            await bot.application.bot.delete_webhook(drop_pending_updates=False)
+            loops.append(bot.poller.run())
+        tasks = [asyncio.create_task(each) for each in loops]
+        scheduler.start()
+        log.info("started", mode=deps.settings.mode, protocol=deps.protocol.version)
+        stopping = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+        scheduler.shutdown(wait=False)
+        for task in (*tasks, stopping):
+            task.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        # What was committed goes out before the bot sleeps; what does not make it in time waits in the outbox.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(bot.settle(), STOP_SECONDS)
+        for task in done - {stopping}:
+            if (error := task.exception()) is not None:
+                raise error
+    log.info("stopped")
+
+
+async def _introduce(bot: Running) -> None:
+    """Tell Telegram the commands that strangers see; those of people we know are set one by one."""
+    texts = bot.deps.texts
+    for locale, code in (("en", None), ("zh", "zh")):
+        listed = [BotCommand(name, texts.text(f"command.{name}", locale)) for name in COMMANDS[Role.STRANGER]]
+        try:
+            await bot.application.bot.set_my_commands(listed, language_code=code)
+        except TelegramError as error:
+            log.warning("commands.not_set", error=type(error).__name__)

@@ -1,0 +1,237 @@
+"""What can be done from the terminal?"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from sqlmodel import Session
+
+from bot import app as application
+from bot import logs
+from bot.cipher import Cipher
+from bot.domain.people import BOT
+from bot.domain.roles import STAFF, Role
+from bot.errors import FollowupError
+from bot.pictures.qr import qr_terminal
+from bot.protocol.load import ProtocolFaulty
+from bot.settings import PREFIX, Settings, load_settings, require
+from bot.store.models import Subject
+from bot.texts import bundled_texts
+from bot.usecases import import_subjects as importing
+from bot.usecases import invite
+from bot.work import Work
+
+R = TypeVar("R")
+
+cli = typer.Typer(
+    name="followup",
+    help="Patient follow-up bot for a clinical trial: reminders, symptom reports, escalation, adherence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+staff = typer.Typer(help="Invite staff.", no_args_is_help=True)
+cli.add_typer(staff, name="staff")
+
+
+def main() -> None:
+    """Run a command; what the user can mend is one clear line, never a traceback."""
+    try:
+        cli()
+    except ProtocolFaulty as error:
+        for problem in error.problems:
+            typer.echo(str(problem), err=True)
+        _fail(f"The protocol files have {len(error.problems)} problem(s); the bot stays down until they are mended.")
+    except FollowupError as error:
+        _fail(logs.redact(str(error)) or type(error).__doc__ or type(error).__name__)
+
+
+def _fail(said: str) -> NoReturn:
+    typer.echo(f"followup: {said}", err=True)
+    sys.exit(2)
+
+
+@cli.command()
+def run() -> None:
+    """Run the bot until it is told to stop (SIGTERM or Ctrl-C).
+
+    Example: followup run
+    """
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    asyncio.run(application.serve(settings))
+
+
+@cli.command()
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder with protocol files; the bundled trial if empty.")
+    ] = None,
+) -> None:
+    """Check the protocol files and list every problem with file and id.
+
+    Example: followup check bot/protocol/nct06964971
+    """
+    settings = load_settings(**({"protocol": folder} if folder else {}))
+    protocol = application.checked_protocol(settings, bundled_texts())
+    typer.echo(
+        f"{protocol.id} {protocol.version}: no problems "
+        f"({len(protocol.triage_rules)} triage rules, {len(protocol.lexicon.concepts)} free-text concepts)."
+    )
+
+
+@cli.command("new-key")
+def new_key() -> None:
+    """Print a new key for FOLLOWUP_ENCRYPTION_KEY.
+
+    Example: echo "FOLLOWUP_ENCRYPTION_KEY=$(followup new-key)" >> .env
+    """
+    typer.echo(Cipher.new_key())
+
+
+@staff.command("invite")
+def staff_invite(
+    role: Annotated[str, typer.Option(help="One of: " + ", ".join(STAFF) + ".")],
+) -> None:
+    """Print a single-use link, and its QR code, that gives whoever opens it a staff role.
+
+    Example: followup staff invite --role coordinator
+    """
+    if role not in STAFF:
+        raise RoleUnknown(f"there is no staff role {role!r}; choose one of {', '.join(STAFF)}")
+    link = _in_database(lambda work: invite.invite(work, invite.STAFF, role=Role(role)), "staff invite")
+    typer.echo(qr_terminal(link))
+    typer.echo(link)
+
+
+class RoleUnknown(FollowupError):
+    """There is no such staff role."""
+
+
+class FileUnreadable(FollowupError):
+    """A file named on the command line cannot be read."""
+
+
+@cli.command("import")
+def import_subjects(
+    table: Annotated[Path, typer.Argument(help="CSV file; its first row names the columns.")],
+    invitations: Annotated[
+        Path | None, typer.Option(help="Write the single-use links of each subject to this new CSV file.")
+    ] = None,
+    locale: Annotated[str, typer.Option(help="Language of the messages: en or zh.")] = "en",
+) -> None:
+    """Enrol many subjects at once: all rows or none, every faulty row named.
+
+    Columns: code, arm, locale, birth_year, weight_kg, first_injection_on, cbc_interval_days,
+    injection_interval_days, formulation, strength_mg, tablets, phone.
+
+    Example: followup import subjects.csv --invitations links.csv
+    """
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileUnreadable(f"{table} cannot be read as UTF-8 text: {error}") from error
+
+    def work_on(work: Work) -> list[list[str]]:
+        try:
+            subjects = importing.import_subjects(work, text)
+        except importing.ImportFaulty as faulty:
+            for line in faulty.lines(work, locale):
+                typer.echo(line, err=True)
+            raise importing.ImportFaulty([]) from None
+        return [[subject.code, *links(work, subject)] for subject in subjects]
+
+    def links(work: Work, subject: Subject) -> list[str]:
+        if invitations is None:
+            return []
+        return [invite.invite(work, each, subject=subject) for each in (invite.PATIENT, invite.CAREGIVER)]
+
+    if invitations is not None and invitations.exists():
+        raise FileUnreadable(f"{invitations} is there already; name a new file")
+    try:
+        enrolled = _in_database(work_on, "import")
+    except importing.ImportFaulty:
+        _fail("nothing was imported; mend the rows named above and import the file again")
+    if invitations is not None:
+        lines = ["code,patient_link,caregiver_link", *(",".join(row) for row in enrolled)]
+        invitations.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        invitations.chmod(0o600)
+    typer.echo(f"{len(enrolled)} subject(s) enrolled.")
+
+
+def _in_database(use_case: Callable[[Work], R], name: str) -> R:
+    """Run a use case on the database of the settings, named as a command of the terminal."""
+    settings = load_settings()
+    logs.configure("WARNING")
+    require(settings, "encryption_key", "telegram_token")
+    username = asyncio.run(application.username(settings))
+    deps = application.make_deps(settings, username=username)
+
+    def body(session: Session) -> R:
+        return use_case(Work(session, deps, BOT, f"command:{name}", deps.clock.now()))
+
+    try:
+        return deps.store.write_now(body)
+    finally:
+        deps.store.close()
+
+
+@cli.command()
+def messages(
+    only_check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail when something is missing.")
+    ] = False,
+) -> None:
+    """Collect the text keys and bring the files in locales/ up to date.
+
+    Example: followup messages --check
+    """
+    from bot import messages as catalogues
+
+    folder = Path(__file__).parents[1] / "locales"
+    if not only_check:
+        catalogues.update(folder)
+    problems = catalogues.problems(folder)
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if problems:
+        _fail(f"{len(problems)} problem(s) in the texts")
+    typer.echo("The texts are complete in every language.")
+
+
+@cli.command("settings")
+def show_settings() -> None:
+    """Print every setting with its default and what it is for, as a table.
+
+    Example: followup settings
+    """
+    typer.echo(settings_table())
+
+
+def settings_table() -> str:
+    """Return the table of settings as docs/settings.md shows it."""
+    lines = ["| variable | default | what it is for |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default: Any = "" if field.default is None or field.default == "" else f"`{field.default}`"
+        lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines)
+
+
+@cli.command()
+def story(
+    folder: Annotated[Path, typer.Option(help="Where pictures and chats are kept; emptied first.")] = Path(".demo"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the progress only, not the chats.")] = False,
+) -> None:
+    """Play five weeks of the trial in the terminal, with Telegram simulated: no token, no network.
+
+    Example: followup story
+    """
+    from bot.story import five_weeks
+
+    logs.configure("ERROR")
+
+    observed = asyncio.run(five_weeks.play(folder, quiet=quiet))
+    sys.exit(0 if observed else 1)

@@ -1,0 +1,1 @@
+"""What can happen in the trial, a file a thing that happens."""

@@ -1,0 +1,308 @@
+"""How does a report become a case that people are told of until one of them takes it over?"""
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlmodel import col, select
+
+from bot.domain import escalation as rules
+from bot.domain.escalation import CaseEvent, CaseState
+from bot.domain.people import BOT
+from bot.domain.reminders import daily_at, out_of_quiet
+from bot.domain.urgency import Urgency
+from bot.store import people
+from bot.store.models import Account, AgendaItem, Escalation, EscalationStep, OutboxMessage, Subject
+from bot.work import Button, Day, Lane, Lines, Text, Work
+
+PAGE = "page"
+NEXT_PAGE = "escalation.page"
+SYMPTOM = "symptom"
+REQUEST = "request"
+
+Summary = Sequence[Text]
+
+
+def raise_case(
+    work: Work,
+    subject: Subject,
+    urgency: Urgency,
+    because: Sequence[str],
+    summary: Summary,
+    *,
+    kind: str = SYMPTOM,
+    visit_id: int | None = None,
+    source: str = "",
+) -> Escalation:
+    """Open a case and page the first level, or add to the case that is open already.
+
+    One subject has at most one open symptom case: further reports join it, and a higher urgency
+    starts its chain afresh. A request (another day, a call back) is a case of its own. What comes
+    again from the same ``source`` (a report that goes on) takes the place of what it said before.
+    """
+    if kind == SYMPTOM and (present := open_case(work, subject)) is not None:
+        _join(work, present, urgency, because, summary, source)
+        return present
+    chain = work.protocol.chains[chain_name(kind, urgency)]
+    case = Escalation(
+        subject_id=_id(subject.id),
+        kind=kind,
+        urgency=urgency,
+        state=CaseState.OPEN,
+        chain=rules.chain_to_dict(chain),
+        because=list(because),
+        summary=json.dumps([_told(summary, source)], ensure_ascii=False),
+        visit_id=visit_id,
+        raised_by=work.caller.label,
+        opened_at=work.now,
+        chain_started_at=work.now,
+    )
+    work.session.add(case)
+    work.session.flush()
+    step(work, case, "raised", ", ".join(because))
+    _start_paging(work, case)
+    return case
+
+
+def chain_name(kind: str, urgency: Urgency) -> str:
+    """Return the name of the chain in escalation.yaml that serves this kind of case."""
+    if kind == REQUEST:
+        return "request"
+    return "red" if urgency.is_red else str(urgency)
+
+
+def open_case(work: Work, subject: Subject) -> Escalation | None:
+    """Return the subject's open symptom case."""
+    return work.session.exec(
+        select(Escalation)
+        .where(
+            Escalation.subject_id == subject.id,
+            Escalation.kind == SYMPTOM,
+            Escalation.state != CaseState.RESOLVED,
+        )
+        .with_for_update()
+    ).first()
+
+
+def _join(
+    work: Work, case: Escalation, urgency: Urgency, because: Sequence[str], summary: Summary, source: str
+) -> None:
+    case.because = list(dict.fromkeys([*case.because, *because]))
+    told = [each for each in json.loads(case.summary) if not source or each["source"] != source]
+    case.summary = json.dumps([*told, _told(summary, source)], ensure_ascii=False)
+    step(work, case, "joined", ", ".join(because))
+    if urgency.rank > Urgency(case.urgency).rank:
+        step(work, case, "upgraded", f"{case.urgency} -> {urgency}")
+        case.urgency = urgency
+        case.chain = rules.chain_to_dict(work.protocol.chains[chain_name(SYMPTOM, urgency)])
+        # Whoever took over the milder case may not be looking: the new danger pages from the start.
+        case.state = CaseState.OPEN
+        case.acknowledged_at = case.acknowledged_by_id = None
+        case.chain_started_at, case.last_paged_at = work.now, None
+        work.unplan("the case was upgraded", kind=NEXT_PAGE, about_id=case.id)
+        _start_paging(work, case)
+    elif urgency.is_red or case.acknowledged_by_id is not None:
+        _page(work, case, _recipients(work, case), "case.page.more")
+
+
+def _start_paging(work: Work, case: Escalation) -> None:
+    first = _first_page_at(work, case)
+    if first <= work.now:
+        page(work, case)
+    else:
+        case.chain_started_at = first
+        work.plan(NEXT_PAGE, f"page:{case.id}:{first.isoformat()}", first, _id(case.id), subject_id=case.subject_id)
+
+
+def _first_page_at(work: Work, case: Escalation) -> datetime:
+    """Return when the first page goes out: a matter that can wait does not ring at night."""
+    urgency = Urgency(case.urgency)
+    zone, quiet = work.settings.zone, work.protocol.quiet_hours
+    if case.kind == SYMPTOM and (urgency.is_red or urgency is Urgency.AMBER):
+        return work.now
+    if case.kind == SYMPTOM:
+        local = work.now.astimezone(zone)
+        opening = daily_at(local.date(), work.protocol.yellow_at, zone)
+        return (
+            opening
+            if opening > work.now
+            else daily_at(local.date() + timedelta(days=1), work.protocol.yellow_at, zone)
+        )
+    return out_of_quiet(work.now, zone, quiet)
+
+
+def page_due(work: Work, item: AgendaItem) -> str:
+    """Send the page whose time has come, unless somebody has taken over; return what was done."""
+    case = work.session.get_one(Escalation, item.about_id)
+    if not rules.awaits_acknowledgement(CaseState(case.state)):
+        return "taken over"
+    page(work, case)
+    return "paged"
+
+
+def page(work: Work, case: Escalation) -> None:
+    """Page the level whose time has come, and plan the next page."""
+    chain = rules.chain_from_dict(case.chain)
+    coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
+    if coming is not None and coming.due_at <= work.now:
+        recipients = people.staff(work.session, coming.roles)
+        if not recipients:
+            # Nobody of this level exists or is on duty: the page goes to every clinician instead.
+            recipients = people.staff(work.session, ["everyone"])
+        case.pages += 1
+        case.last_paged_at = work.now
+        case.state = rules.advance(CaseState(case.state), CaseEvent.PAGE)
+        step(work, case, "paged", f"{coming.step + 1}: {', '.join(str(one.id) for one, _ in recipients)}", BOT.label)
+        _page(work, case, [account for _, account in recipients], "case.page")
+        if not recipients and Urgency(case.urgency).is_red:
+            tell_nobody_reached(work, case)
+        coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
+    if coming is not None:
+        work.plan(
+            NEXT_PAGE,
+            f"page:{case.id}:{coming.number}:{coming.due_at.isoformat()}",
+            coming.due_at,
+            _id(case.id),
+            subject_id=case.subject_id,
+        )
+
+
+def _recipients(work: Work, case: Escalation) -> list[Account]:
+    if case.acknowledged_by_id is not None:
+        owner = people.member(work.session, case.acknowledged_by_id)
+        if owner is not None:
+            return [owner[1]]
+    return [account for _, account in people.staff(work.session, rules.chain_from_dict(case.chain).steps[0].roles)]
+
+
+def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str) -> None:
+    urgency = Urgency(case.urgency)
+    lane = Lane.RED if urgency.is_red else Lane.AMBER
+    subject = work.session.get_one(Subject, case.subject_id)
+    taken = case.acknowledged_by_id is not None
+    buttons = [] if taken else [[Button("case.button.acknowledge", "case.acknowledge", {"case": case.id})]]
+    buttons.append([Button("case.button.open", "case.open", {"case": case.id})])
+    for account in recipients:
+        work.say(
+            account,
+            key,
+            buttons,
+            lane=lane,
+            purpose=PAGE,
+            about_id=case.id,
+            subject_id=case.subject_id,
+            dedupe_key=f"page:{case.id}:{case.pages}:{len(case.because)}:{key}:{account.id}",
+            silent=urgency is Urgency.YELLOW,
+            level=Text(f"urgency.{case.urgency}") if case.kind == SYMPTOM else Text("urgency.request"),
+            number=case.id,
+            code=subject.code,
+            phone=subject.phone or Text("case.no_phone"),
+            who=Text(f"relation.{_relation(case)}"),
+            summary=summary_of(case),
+            repeat=Text("case.repeat", {"n": case.pages}) if case.pages > 1 else "",
+            details=_details(work, subject),
+        )
+
+
+def _relation(case: Escalation) -> str:
+    relation = case.raised_by.split(":", 1)[0]
+    return relation if relation in ("patient", "caregiver", "bot") else "bot"
+
+
+def _details(work: Work, subject: Subject) -> Text:
+    return Text(
+        "case.details",
+        {"arm": Text(work.protocol.arms[subject.arm].name), "age": work.today.year - subject.birth_year},
+    )
+
+
+def page_sent(work: Work, message: OutboxMessage) -> None:
+    """Note that a page really went out; only now may the patient hear that staff were alerted."""
+    case = work.session.get_one(Escalation, message.about_id)
+    if case.page_sent_at is not None:
+        return
+    case.page_sent_at = work.now
+    if case.kind == SYMPTOM and Urgency(case.urgency).is_red:
+        tell_subject(work, case, "triage.paged", lane=Lane.RED)
+
+
+def tell_nobody_reached(work: Work, case: Escalation) -> None:
+    tell_subject(work, case, "case.nobody_reached", lane=Lane.RED)
+
+
+def tell_subject(work: Work, case: Escalation, key: str, *, lane: Lane = Lane.ANSWER, **values: Any) -> None:
+    """Say something about a case to everybody who speaks for the subject."""
+    for account in people.speakers(work.session, case.subject_id):
+        work.say(
+            account,
+            key,
+            lane=lane,
+            purpose="case",
+            about_id=case.id,
+            subject_id=case.subject_id,
+            dedupe_key=f"{key}:{case.id}:{case.chain_started_at.isoformat()}:{account.id}",
+            phone=work.settings.site_phone,
+            **values,
+        )
+
+
+def step(work: Work, case: Escalation, what: str, said: str | None = None, by: str | None = None) -> None:
+    """Write down one thing that happened to a case; ``by`` somebody else than who acts: the bot."""
+    work.session.add(
+        EscalationStep(escalation_id=_id(case.id), what=what, at=work.now, by=by or work.caller.label, said=said)
+    )
+    work.session.flush()
+
+
+def summary_of(case: Escalation) -> Lines:
+    """Return what was reported, a line each, in the language of whoever reads it."""
+    return Lines([_text(line) for told in json.loads(case.summary) for line in told["lines"]])
+
+
+def _told(summary: Summary, source: str) -> dict[str, Any]:
+    return {"source": source, "lines": [_entry(text) for text in summary]}
+
+
+def _entry(said: object) -> Any:
+    """Return a text as JSON, so that each reader gets it in their own language later."""
+    match said:
+        case Text(key, values):
+            return {"text": key, "values": {name: _entry(value) for name, value in values.items()}}
+        case Day(day, style):
+            return {"day": day.isoformat(), "style": style}
+        case Lines(lines, between):
+            return {"lines": [_entry(line) for line in lines], "between": between}
+        case _:
+            return said
+
+
+def _text(entry: Any) -> Any:
+    match entry:
+        case {"text": key, "values": values}:
+            return Text(key, {name: _text(value) for name, value in values.items()})
+        case {"day": day, "style": style}:
+            return Day(date.fromisoformat(day), style)
+        case {"lines": lines, "between": between}:
+            return Lines([_text(line) for line in lines], between)
+        case _:
+            return entry
+
+
+def _id(value: int | None) -> int:
+    assert value is not None, "the row has been flushed"
+    return value
+
+
+def open_cases(work: Work) -> Sequence[Escalation]:
+    """Return all open cases, the most urgent first, then the oldest."""
+    cases = work.session.exec(
+        select(Escalation).where(Escalation.state != CaseState.RESOLVED).order_by(col(Escalation.opened_at))
+    ).all()
+    return sorted(cases, key=lambda case: (case.kind == REQUEST, -Urgency(case.urgency).rank))
+
+
+def tell_staff(work: Work, subject: Subject, key: str, **values: Any) -> None:
+    """Tell the coordinators something about a subject that nobody has to take over."""
+    for _, account in people.staff(work.session, ["coordinator"]):
+        work.say(account, key, lane=Lane.AMBER, purpose="staff", subject_id=subject.id, code=subject.code, **values)

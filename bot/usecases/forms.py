@@ -1,0 +1,293 @@
+"""How does a dialogue of short questions go: asked one by one, answered by button or in words, then confirmed?
+
+The state lies in the database, so a restart in the middle loses nothing. A button carries the number
+of its dialogue and its field, so an old one can do no harm.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.domain.parsing import Reading
+from bot.errors import FollowupError
+from bot.store.models import Dialogue
+from bot.usecases import refusals
+from bot.work import Button, Lines, Text, Work
+
+CONFIRM = "confirm"
+CHANGE = "change"
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An answer offered as a button."""
+
+    label: str  # a text key, or the words themselves when ``plain``
+    value: Any
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One question. ``parse`` reads typed words into a JSON value; ``choices`` are offered as buttons."""
+
+    name: str
+    ask: str
+    choices: Callable[[Work, Values], Sequence[Choice]] | None = None
+    parse: Callable[[Work, Values, str], Reading[Any]] | None = None
+    wanted: Callable[[Work, Values], bool] | None = None
+    show: Callable[[Work, Any], object] | None = None
+    columns: int = 1
+    said_with: Callable[[Work, Values], dict[str, object]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Questions in order, and what is done with the answers. With a ``summary`` they are confirmed first."""
+
+    kind: str
+    fields: tuple[Field, ...]
+    finish: Callable[[Work, Values], None]
+    summary: str | None = None
+    names: str = ""  # prefix of the text keys that name the fields in the summary
+    start: Values = field(default_factory=dict)
+
+    def field(self, name: str) -> Field:
+        for each in self.fields:
+            if each.name == name:
+                return each
+        raise refusals.DialogueEnded(name)
+
+
+FORMS: dict[str, Form] = {}
+
+
+def register(form: Form) -> Form:
+    FORMS[form.kind] = form
+    return form
+
+
+def open_form(work: Work, form: Form, **known: Any) -> None:
+    """Begin a dialogue; one that was open before is put aside, and the person is told how to begin it again."""
+    present = work.session.get(Dialogue, work.caller.account_id)
+    values = {**form.start, **known}
+    if present is None:
+        present = Dialogue(
+            account_id=work.caller.account_id, kind=form.kind, step="", state="{}", updated_at=work.now
+        )
+        work.session.add(present)
+    else:
+        present.number += 1
+        present.kind = form.kind
+    _keep(work, present, "", values)
+    _go_on(work, form, present, values)
+
+
+def hold(work: Work, kind: str, step: str) -> None:
+    """Note that typed words now belong to ``step`` of something that is not a form: a symptom report."""
+    present = work.session.get(Dialogue, work.caller.account_id)
+    if present is None:
+        present = Dialogue(account_id=work.caller.account_id, kind=kind, step=step, state="{}", updated_at=work.now)
+        work.session.add(present)
+    elif present.kind != kind:
+        present.number += 1
+        present.kind = kind
+    _keep(work, present, step, {})
+
+
+def current(work: Work) -> Dialogue | None:
+    """Return the dialogue the caller is in the middle of."""
+    dialogue = work.session.get(Dialogue, work.caller.account_id)
+    return dialogue if dialogue is not None and dialogue.kind else None
+
+
+def close(work: Work) -> bool:
+    """End the caller's dialogue; tell whether there was one. Its number lives on, so old buttons stay dead."""
+    dialogue = current(work)
+    if dialogue is None:
+        return False
+    dialogue.kind, dialogue.step, dialogue.state = "", "", "{}"
+    dialogue.updated_at = work.now
+    return True
+
+
+def cancel(work: Work, args: dict[str, Any] | None = None) -> None:
+    """Stop the dialogue at the person's wish; a button of an earlier one stops nothing."""
+    dialogue = current(work)
+    if args and (dialogue is None or dialogue.number != args["n"]):
+        raise refusals.DialogueEnded
+    work.answer("form.cancelled" if close(work) else "form.nothing_to_cancel")
+
+
+def take_text(work: Work, dialogue: Dialogue, text: str) -> None:
+    """Take typed words as the answer to the open question."""
+    form, values = FORMS[dialogue.kind], json.loads(dialogue.state)
+    if dialogue.step in (CONFIRM, CHANGE) or "?" in values:
+        work.answer("form.please_tap")
+        _ask_again(work, form, dialogue, values)
+        return
+    asked = form.field(dialogue.step)
+    if asked.parse is None:
+        work.answer("form.please_tap")
+        _ask_again(work, form, dialogue, values)
+        return
+    try:
+        reading = asked.parse(work, values, text)
+    except FollowupError as problem:
+        key, said = refusals.text_of(problem)
+        work.answer(key, (), **said)
+        _ask_again(work, form, dialogue, values)
+        return
+    if reading.confirm:
+        values["?"] = reading.value
+        _keep(work, dialogue, asked.name, values)
+        _ask_whether(work, form, dialogue, values)
+        return
+    _accept(work, form, dialogue, values, asked, reading.value)
+
+
+def take_tap(work: Work, args: dict[str, Any]) -> None:
+    """Take a button as the answer to the open question.
+
+    Raises:
+        refusals.DialogueEnded: the button belongs to a question that is no longer open.
+    """
+    dialogue = current(work)
+    if dialogue is None or dialogue.number != args["n"]:
+        raise refusals.DialogueEnded("ended")
+    form, values = FORMS[dialogue.kind], json.loads(dialogue.state)
+    if args["f"] != dialogue.step:
+        work.chosen = False
+        work.note("form.toast.moved_on")
+        _ask_again(work, form, dialogue, values)
+        return
+    value = args["v"]
+    if dialogue.step == CONFIRM:
+        if value == "save":
+            close(work)
+            form.finish(work, {name: each for name, each in values.items() if not name.startswith("!")})
+        else:
+            _keep(work, dialogue, CHANGE, values)
+            _ask_what_to_change(work, form, dialogue, values)
+        return
+    if dialogue.step == CHANGE:
+        values["!changing"] = value
+        _keep(work, dialogue, value, values)
+        _ask(work, form, dialogue, values, form.field(value))
+        return
+    asked = form.field(dialogue.step)
+    if "?" in values:
+        doubtful = values.pop("?")
+        if value == "yes":
+            _accept(work, form, dialogue, values, asked, doubtful)
+        else:
+            _keep(work, dialogue, asked.name, values)
+            _ask(work, form, dialogue, values, asked)
+        return
+    _accept(work, form, dialogue, values, asked, value)
+
+
+def _accept(work: Work, form: Form, dialogue: Dialogue, values: Values, asked: Field, value: Any) -> None:
+    values[asked.name] = value
+    if values.pop("!changing", None) is not None:
+        # A changed answer may make later ones pointless or leave some open.
+        for each in form.fields:
+            if each.wanted is not None and not each.wanted(work, values):
+                values.pop(each.name, None)
+    _go_on(work, form, dialogue, values)
+
+
+def _go_on(work: Work, form: Form, dialogue: Dialogue, values: Values) -> None:
+    for each in form.fields:
+        if each.name not in values and (each.wanted is None or each.wanted(work, values)):
+            _keep(work, dialogue, each.name, values)
+            _ask(work, form, dialogue, values, each)
+            return
+    if form.summary is None:
+        close(work)
+        form.finish(work, values)
+        return
+    _keep(work, dialogue, CONFIRM, values)
+    _ask_to_confirm(work, form, dialogue, values)
+
+
+def _keep(work: Work, dialogue: Dialogue, step: str, values: Values) -> None:
+    dialogue.step = step
+    dialogue.state = json.dumps(values, ensure_ascii=False)
+    dialogue.updated_at = work.now
+    work.session.flush()
+
+
+def _ask_again(work: Work, form: Form, dialogue: Dialogue, values: Values) -> None:
+    if dialogue.step == CONFIRM:
+        _ask_to_confirm(work, form, dialogue, values)
+    elif dialogue.step == CHANGE:
+        _ask_what_to_change(work, form, dialogue, values)
+    elif "?" in values:
+        _ask_whether(work, form, dialogue, values)
+    else:
+        _ask(work, form, dialogue, values, form.field(dialogue.step))
+
+
+def ask_again(work: Work, dialogue: Dialogue) -> None:
+    """Show the open question once more."""
+    _ask_again(work, FORMS[dialogue.kind], dialogue, json.loads(dialogue.state))
+
+
+def _ask(work: Work, form: Form, dialogue: Dialogue, values: Values, asked: Field) -> None:
+    buttons = [
+        _button(dialogue, asked.name, choice.label, choice.value, plain=choice.plain)
+        for choice in (asked.choices(work, values) if asked.choices else ())
+    ]
+    rows = [buttons[at : at + asked.columns] for at in range(0, len(buttons), asked.columns)]
+    rows.append([Button("form.button.cancel", "form.cancel", {"n": dialogue.number})])
+    more = asked.said_with(work, values) if asked.said_with else {}
+    work.answer(asked.ask, rows, single_use=True, **more)
+
+
+def _ask_whether(work: Work, form: Form, dialogue: Dialogue, values: Values) -> None:
+    asked = form.field(dialogue.step)
+    rows = [
+        [_button(dialogue, asked.name, "form.button.yes", "yes")],
+        [_button(dialogue, asked.name, "form.button.no", "no")],
+    ]
+    work.answer("form.is_it", rows, single_use=True, value=_shown(work, asked, values["?"]))
+
+
+def _ask_to_confirm(work: Work, form: Form, dialogue: Dialogue, values: Values) -> None:
+    assert form.summary is not None
+    rows = [
+        [_button(dialogue, CONFIRM, "form.button.save", "save")],
+        [_button(dialogue, CONFIRM, "form.button.change", "change")],
+        [Button("form.button.cancel", "form.cancel", {"n": dialogue.number})],
+    ]
+    lines = [
+        Text(
+            "form.line",
+            {"name": Text(f"{form.names}.{each.name}"), "value": _shown(work, each, values[each.name])},
+        )
+        for each in form.fields
+        if each.name in values
+    ]
+    work.answer(form.summary, rows, single_use=True, lines=Lines(lines))
+
+
+def _ask_what_to_change(work: Work, form: Form, dialogue: Dialogue, values: Values) -> None:
+    rows = [
+        [_button(dialogue, CHANGE, f"{form.names}.{each.name}", each.name)]
+        for each in form.fields
+        if each.name in values
+    ]
+    work.answer("form.what_to_change", rows, single_use=True)
+
+
+def _button(dialogue: Dialogue, step: str, label: str, value: Any, *, plain: bool = False) -> Button:
+    return Button(label, "form", {"n": dialogue.number, "f": step, "v": value}, plain=plain)
+
+
+def _shown(work: Work, asked: Field, value: Any) -> object:
+    if value is None:
+        return Text("form.none")
+    return asked.show(work, value) if asked.show else str(value)

@@ -1,0 +1,132 @@
+"""How do staff record a visit as done or missed, or move it to another day?"""
+
+from datetime import date, timedelta
+from typing import Any
+
+from bot.domain.parsing import Reading, parse_date
+from bot.domain.visits import InFuture, TooEarly, VisitKind
+from bot.store.models import Subject, Visit
+from bot.usecases import forms, visits
+from bot.usecases.forms import Choice, Field, Form, Values
+from bot.usecases.refusals import DayHasPassed
+from bot.work import Day, Text, Work
+
+
+def start_recording(work: Work, args: dict[str, Any]) -> None:
+    """Begin to record a visit as done or missed."""
+    if not _still_open(work, args):
+        visits.show_visit(work, args)
+        return
+    form = DONE_FORM if args["outcome"] == visits.DONE else MISSED_FORM
+    forms.open_form(work, form, visit=args["visit"])
+
+
+def start_moving(work: Work, args: dict[str, Any]) -> None:
+    """Begin to move a visit."""
+    if not _still_open(work, args):
+        visits.show_visit(work, args)
+        return
+    forms.open_form(work, MOVE_FORM, visit=args["visit"])
+
+
+def _still_open(work: Work, args: dict[str, Any]) -> bool:
+    visit = work.session.get_one(Visit, args["visit"])
+    return visit.state == visits.PLANNED and visit.plan_version == args["version"]
+
+
+def _visit(work: Work, values: Values) -> tuple[Visit, Subject]:
+    visit = work.session.get_one(Visit, values["visit"])
+    return visit, work.session.get_one(Subject, visit.subject_id)
+
+
+def _said(work: Work, values: Values) -> dict[str, object]:
+    visit, subject = _visit(work, values)
+    return {"code": subject.code, "what": Text(f"visit.kind.{visit.kind}"), "day": Day(visit.target_on)}
+
+
+def _past_days(work: Work, _values: Values) -> list[Choice]:
+    return [
+        Choice(
+            work.texts.short_day(work.today - timedelta(days=back), work.caller.locale),
+            (work.today - timedelta(days=back)).isoformat(),
+            plain=True,
+        )
+        for back in range(3)
+    ]
+
+
+def _coming_days(work: Work, values: Values) -> list[Choice]:
+    visit, subject = _visit(work, values)
+    days = [work.today + timedelta(days=ahead) for ahead in range(1, 22)]
+    fitting = [
+        day for day in days if day.isoweekday() < 6 and day != visit.target_on and _allowed(work, subject, visit, day)
+    ][:6]
+    return [Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True) for day in fitting]
+
+
+def _allowed(work: Work, subject: Subject, visit: Visit, day: date) -> bool:
+    try:
+        visits.check_new_day(work, subject, VisitKind(visit.kind), day)
+    except TooEarly:
+        return False
+    return True
+
+
+def _past_date(work: Work, values: Values, text: str) -> Reading[str]:
+    reading = parse_date(text, work.today)
+    if reading.value > work.today:
+        raise InFuture(reading.value, work.today)
+    return Reading(reading.value.isoformat(), reading.confirm, text)
+
+
+def _coming_date(work: Work, values: Values, text: str) -> Reading[str]:
+    reading = parse_date(text, work.today)
+    if reading.value < work.today:
+        raise DayHasPassed
+    visit, subject = _visit(work, values)
+    visits.check_new_day(work, subject, VisitKind(visit.kind), reading.value)
+    return Reading(reading.value.isoformat(), reading.confirm, text)
+
+
+def _finish_done(work: Work, values: Values) -> None:
+    visit, subject = _visit(work, values)
+    following = visits.record(work, visit, visits.DONE, date.fromisoformat(values["held_on"]))
+    _say_next(work, subject, visit, following, "visit.recorded.done")
+
+
+def _finish_missed(work: Work, values: Values) -> None:
+    visit, subject = _visit(work, values)
+    following = visits.record(work, visit, visits.MISSED, None, date.fromisoformat(values["next_on"]))
+    visits.announce(work, following)
+    _say_next(work, subject, visit, following, "visit.recorded.missed")
+
+
+def _finish_move(work: Work, values: Values) -> None:
+    visit, subject = _visit(work, values)
+    visits.move(work, visit, date.fromisoformat(values["next_on"]))
+    visits.announce(work, visit)
+    _say_next(work, subject, visit, visit, "visit.recorded.moved")
+
+
+def _say_next(work: Work, subject: Subject, visit: Visit, following: Visit, key: str) -> None:
+    work.answer(
+        key,
+        code=subject.code,
+        what=Text(f"visit.kind.{visit.kind}"),
+        next=Text(f"visit.kind.{following.kind}"),
+        day=Day(following.target_on, "full_day"),
+    )
+
+
+def _show_day(_work: Work, value: Any) -> object:
+    return Day(date.fromisoformat(value), "full_day")
+
+
+HELD_ON = Field("held_on", "visit.ask.held_on", _past_days, _past_date, show=_show_day, said_with=_said, columns=3)
+NEXT_ON = Field(
+    "next_on", "visit.ask.next_on", _coming_days, _coming_date, show=_show_day, said_with=_said, columns=2
+)
+
+DONE_FORM = forms.register(Form("visit.done", (HELD_ON,), _finish_done))
+MISSED_FORM = forms.register(Form("visit.missed", (NEXT_ON,), _finish_missed))
+MOVE_FORM = forms.register(Form("visit.move", (NEXT_ON,), _finish_move))

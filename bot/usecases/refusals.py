@@ -1,0 +1,67 @@
+"""How is a refusal said kindly: what is wrong, and what to do now?"""
+
+from bot.domain.escalation import RefusedTransition
+from bot.domain.parsing import Unreadable
+from bot.domain.participation import ParticipationRefused
+from bot.domain.questionnaires import NotAnAnswer
+from bot.domain.visits import InFuture, IntervalNotAllowed, NotInThisArm, TooEarly
+from bot.errors import FollowupError
+from bot.work import Day
+
+
+class Refusal(FollowupError):
+    """Something that a person asked for cannot be done, and they are told so."""
+
+
+class DialogueEnded(Refusal):
+    """The dialogue this button belongs to has ended."""
+
+
+class ButtonStale(Refusal):
+    """This button belongs to a message whose time has passed."""
+
+
+class DayHasPassed(Refusal):
+    """A visit cannot be planned on a day that has passed."""
+
+
+class CodeTaken(Refusal):
+    """Another subject has this code already."""
+
+
+class SubjectUnknown(Refusal):
+    """No subject has this code, or the asker may not see them; both look the same (SEC-02)."""
+
+
+class CellRefused(Refusal):
+    """A cell of the table can be read in more than one way, or is none of the choices."""
+
+
+class NotForYou(Refusal):
+    """This person's role has no part in this."""
+
+
+KEYS: dict[type[FollowupError], str] = {
+    DialogueEnded: "refused.dialogue_ended",
+    ButtonStale: "refused.button_stale",
+    DayHasPassed: "refused.day_has_passed",
+    CodeTaken: "refused.code_taken",
+    SubjectUnknown: "refused.subject_unknown",
+    NotForYou: "refused.not_for_you",
+    CellRefused: "import.cell_refused",
+    InFuture: "refused.in_future",
+    NotInThisArm: "refused.not_in_this_arm",
+    ParticipationRefused: "refused.participation",
+    RefusedTransition: "refused.case_state",
+}
+
+
+def text_of(error: FollowupError) -> tuple[str, dict[str, object]]:
+    """Return the text key that says this refusal, with its values."""
+    if isinstance(error, Unreadable | NotAnAnswer):
+        return error.reason, {}
+    if isinstance(error, TooEarly):
+        return "refused.too_early", {"earliest": Day(error.earliest_on, "full_day")}
+    if isinstance(error, IntervalNotAllowed):
+        return "refused.interval", {"shortest": error.shortest_days, "longest": error.longest_days}
+    return KEYS.get(type(error), "refused.other"), {}

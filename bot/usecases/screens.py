@@ -1,0 +1,90 @@
+"""What does a person see who is in the middle of nothing: the menu, the commands, how to reach a human?"""
+
+from bot.domain.participation import ParticipationState
+from bot.domain.roles import Role
+from bot.store.models import Account, Subject
+from bot.work import Button, Text, Work
+
+PATIENT_COMMANDS = ("menu", "unwell", "visits", "tablets", "team", "settings", "stop", "help")
+STAFF_COMMANDS = ("enrol", "alerts", "due", "patients", "patient", "adherence", "duty", "settings", "help")
+MONITOR_COMMANDS = ("alerts", "due", "patients", "patient", "adherence", "settings", "help")
+ADMIN_COMMANDS = ("staff", "settings", "help")
+
+COMMANDS: dict[Role, tuple[str, ...]] = {
+    Role.STRANGER: ("start", "help"),
+    Role.PATIENT: PATIENT_COMMANDS,
+    Role.CAREGIVER: PATIENT_COMMANDS,
+    Role.COORDINATOR: STAFF_COMMANDS,
+    Role.INVESTIGATOR: tuple(name for name in STAFF_COMMANDS if name != "enrol"),
+    Role.PI: tuple(name for name in STAFF_COMMANDS if name != "enrol"),
+    Role.MONITOR: MONITOR_COMMANDS,
+    Role.ADMIN: ADMIN_COMMANDS,
+}
+
+
+def subject_of(work: Work) -> Subject:
+    """Return the subject the caller speaks for."""
+    return work.session.get_one(Subject, work.caller.subject_id)
+
+
+def takes_tablets(work: Work, subject: Subject) -> bool:
+    return work.protocol.arms[subject.arm].tablets
+
+
+def on_study(subject: Subject) -> bool:
+    return subject.state == ParticipationState.ON_STUDY
+
+
+def phone(work: Work) -> str:
+    """Return the site's 24 h number as texts show it."""
+    return work.settings.site_phone
+
+
+def show_menu(work: Work, key: str = "menu.patient", **values: object) -> None:
+    """Show the few big buttons, or what fits whoever has none."""
+    role = work.caller.role
+    if role not in (Role.PATIENT, Role.CAREGIVER):
+        show_help(work)
+        return
+    subject = subject_of(work)
+    if not on_study(subject):
+        work.answer("menu.not_on_study", phone=phone(work))
+        return
+    rows = [[Button("menu.button.unwell", "menu.unwell")]]
+    if takes_tablets(work, subject):
+        rows.append([Button("menu.button.tablets", "menu.tablets")])
+    rows += [
+        [Button("menu.button.visits", "menu.visits")],
+        [Button("menu.button.team", "menu.team")],
+        [Button("menu.button.settings", "menu.settings")],
+    ]
+    work.answer(key, rows, phone=phone(work), **values)
+
+
+def show_help(work: Work) -> None:
+    """Say what this person can do here, and how to reach a human."""
+    role = work.caller.role or Role.STRANGER
+    if role in (Role.PATIENT, Role.CAREGIVER) and on_study(subject_of(work)):
+        show_menu(work, "help.patient")
+    elif role in (Role.PATIENT, Role.CAREGIVER):
+        work.answer("menu.not_on_study", phone=phone(work))
+    elif role is Role.STRANGER:
+        work.answer("help.stranger", phone=phone(work))
+    else:
+        work.answer(
+            "help.staff",
+            role=Text(f"role.{role}"),
+            commands="\n".join(
+                f"/{name} — {work.text(f'command.{name}')}" for name in COMMANDS[role] if name != "help"
+            ),
+        )
+
+
+def set_commands(work: Work, account: Account, role: Role) -> None:
+    """Give a chat the command menu of its role, in its language."""
+    names = [
+        name
+        for name in COMMANDS[role]
+        if name != "tablets" or work.caller.subject_id is None or takes_tablets(work, subject_of(work))
+    ]
+    work.commands(account, names)

@@ -1,0 +1,295 @@
+"""What happens to words that nobody asked for, and to things that are not words?
+
+Danger comes first, whoever writes: the text is looked through for it before anything else is done.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.freetext import Findings, Status, scan
+from bot.domain.parsing import Reading, Unreadable
+from bot.domain.roles import STAFF, SUBJECT_SIDE, Role
+from bot.domain.urgency import Urgency
+from bot.store import people
+from bot.store.models import AgendaItem, Dialogue, Doubt, Subject
+from bot.usecases import escalate, forms, refusals, report, screens
+from bot.usecases.forms import Field, Form, Values
+from bot.work import Button, Lane, Text, Work
+
+MESSAGE = "message"
+DOUBT = "danger.silence"
+LONGEST_QUOTE = 1500  # characters of a patient's words that fit into a page beside the rest
+
+
+def take_text(work: Work, text: str) -> None:
+    """Take any typed text: look for danger, then give it to the open question, then to people."""
+    dialogue = forms.current(work)
+    if work.caller.role in STAFF:
+        if dialogue is not None:
+            forms.take_text(work, dialogue, text)
+        elif not _warn(work, scan(text, work.protocol.lexicon)):
+            work.answer("speak.staff_unknown")
+        return
+    if dialogue is not None and dialogue.kind == report.DIALOGUE and report.take_number(work, dialogue, text):
+        return
+    if react_to_danger(work, text):
+        _close_what_was_answered(work, dialogue, text)
+        return
+    if dialogue is not None and dialogue.kind == report.DIALOGUE:
+        report.take_text(work, dialogue, text)
+    elif dialogue is not None:
+        forms.take_text(work, dialogue, text)
+    elif work.caller.role is Role.STRANGER:
+        work.answer("speak.stranger", phone=screens.phone(work))
+    elif not screens.on_study(screens.subject_of(work)):
+        _pass_on(work, text)
+        work.answer("speak.passed_on_not_on_study", phone=screens.phone(work))
+    else:
+        _pass_on(work, text)
+        rows = [
+            [Button("menu.button.unwell", "menu.unwell")],
+            [Button("menu.button.open", "menu.open")],
+        ]
+        work.answer("speak.passed_on", rows, phone=screens.phone(work))
+
+
+def _close_what_was_answered(work: Work, dialogue: Dialogue | None, text: str) -> None:
+    """Keep danger words that were typed as an answer also where they were asked for."""
+    if dialogue is None:
+        return
+    if dialogue.kind == report.DIALOGUE:
+        report.keep_words(work, dialogue, text)
+    elif dialogue.kind == MESSAGE:
+        forms.close(work)  # The words are in the page already.
+
+
+def react_to_danger(work: Work, text: str) -> bool:
+    """Answer danger words at once and page; return whether the text was answered by that.
+
+    Doubtful words (somebody else, "what if", long ago) are asked about by one closed question.
+    """
+    findings = scan(text, work.protocol.lexicon)
+    red = [found for found in findings.concepts if found.urgency.is_red and found.status is Status.POSITIVE]
+    if red:
+        tell = findings.tell or max(red, key=lambda found: found.urgency.rank).concept.tell_subject
+        work.answer(tell, lane=Lane.RED, purpose="triage", phone=screens.phone(work))
+        _raise(work, findings.urgency, findings, text)
+        return True
+    if findings.doubtful and findings.urgency_if_so.is_red:
+        _ask_whether_now(work, findings, text)
+        return True
+    if findings.urgency is Urgency.AMBER or (findings.doubtful and findings.urgency_if_so is Urgency.AMBER):
+        if work.caller.role not in SUBJECT_SIDE:
+            return _warn(work, findings)
+        _raise(work, Urgency.AMBER, findings, text)
+        rows = [[Button("menu.button.unwell", "menu.unwell")]]
+        work.answer(findings.tell or "triage.amber.contact", rows, purpose="triage", phone=screens.phone(work))
+        return True
+    return False
+
+
+def _warn(work: Work, findings: Findings) -> bool:
+    """Show where help is to somebody who is no subject; nobody can be paged for them."""
+    if not findings.concepts or findings.urgency_if_so.rank < Urgency.AMBER.rank:
+        return False
+    work.answer("speak.danger_not_enrolled", lane=Lane.RED, purpose="triage", phone=screens.phone(work))
+    return True
+
+
+def _raise(work: Work, urgency: Urgency, findings: Findings, text: str) -> None:
+    if work.caller.role not in SUBJECT_SIDE:
+        return
+    subject = screens.subject_of(work)
+    because = [found.concept.rule for found in findings.concepts if found.status is not Status.NEGATED]
+    escalate.raise_case(work, subject, urgency, because, [_quote(text)])
+
+
+def _quote(text: str) -> Text:
+    return Text("report.line.words", {"words": text[:LONGEST_QUOTE]})
+
+
+def _ask_whether_now(work: Work, findings: Findings, text: str) -> None:
+    """Show where help is, and ask one closed question; no answer in ten minutes counts as yes."""
+    if work.caller.role not in SUBJECT_SIDE:
+        _warn(work, findings)
+        return
+    subject = screens.subject_of(work)
+    number = _raise_doubt(work, subject.id or 0, findings, text)
+    rows = [
+        [Button("speak.button.now", "danger.now", {"doubt": number})],
+        [Button("speak.button.not_now", "danger.not_now", {"doubt": number})],
+    ]
+    work.answer("speak.is_it_now", rows, lane=Lane.RED, purpose="triage", single_use=True, phone=screens.phone(work))
+
+
+def _raise_doubt(work: Work, subject_id: int, findings: Findings, text: str) -> int:
+    because = [found.concept.rule for found in findings.concepts if found.status is not Status.NEGATED]
+    doubt = Doubt(
+        subject_id=subject_id,
+        account_id=work.caller.account_id,
+        urgency=findings.urgency_if_so,
+        because=because,
+        words=text,
+        asked_at=work.now,
+    )
+    work.session.add(doubt)
+    work.session.flush()
+    work.plan(
+        DOUBT,
+        f"doubt:{doubt.id}",
+        work.now + timedelta(minutes=report.SILENCE_MINUTES),
+        doubt.id or 0,
+        subject_id=subject_id,
+    )
+    return doubt.id or 0
+
+
+def danger_now(work: Work, args: dict[str, Any]) -> None:
+    """Take "yes, now": the emergency text and a page."""
+    doubt = _doubt(work, args)
+    doubt.answer, doubt.closed_at = "now", work.now
+    work.unplan("answered", kind=DOUBT, about_id=doubt.id)
+    work.answer("triage.red_120.call", lane=Lane.RED, purpose="triage", phone=screens.phone(work))
+    escalate.raise_case(work, screens.subject_of(work), Urgency(doubt.urgency), doubt.because, [_quote(doubt.words)])
+
+
+def danger_not_now(work: Work, args: dict[str, Any]) -> None:
+    """Take "no, not now": the words still go to staff, for a person to look at."""
+    doubt = _doubt(work, args)
+    doubt.answer, doubt.closed_at = "not_now", work.now
+    work.unplan("answered", kind=DOUBT, about_id=doubt.id)
+    escalate.raise_case(
+        work,
+        screens.subject_of(work),
+        Urgency.YELLOW,
+        doubt.because,
+        [_quote(doubt.words), Text("report.line.not_now")],
+    )
+    work.answer("speak.noted", [[Button("menu.button.unwell", "menu.unwell")]], phone=screens.phone(work))
+
+
+def _doubt(work: Work, args: dict[str, Any]) -> Doubt:
+    doubt = work.session.get_one(Doubt, args["doubt"])
+    if doubt.account_id != work.caller.account_id or doubt.closed_at is not None:
+        raise refusals.DialogueEnded
+    return doubt
+
+
+def doubt_silent(work: Work, item: AgendaItem) -> str:
+    """Treat a danger question that nobody answered as a yes."""
+    doubt = work.session.get_one(Doubt, item.about_id)
+    if doubt.closed_at is not None:
+        return "answered"
+    doubt.answer, doubt.closed_at = "silence", work.now
+    subject = work.session.get_one(Subject, doubt.subject_id)
+    escalate.raise_case(
+        work,
+        subject,
+        Urgency(doubt.urgency),
+        doubt.because,
+        [_quote(doubt.words), Text("report.line.no_answer")],
+    )
+    for account in people.speakers(work.session, subject.id or 0):
+        work.say(
+            account,
+            "report.silence.red",
+            lane=Lane.RED,
+            purpose="triage",
+            subject_id=subject.id,
+            phone=screens.phone(work),
+        )
+    return f"treated as {doubt.urgency}"
+
+
+# Talking to the team
+
+
+def talk(work: Work, _args: object = None) -> None:
+    """Show how to reach a human, and offer to carry a message."""
+    rows = [
+        [Button("team.button.call_me", "team.call_me")],
+        [Button("team.button.write", "team.write")],
+        [Button("menu.button.unwell", "menu.unwell")],
+    ]
+    if not screens.on_study(screens.subject_of(work)):
+        rows = rows[:2]
+    work.answer("team.title", rows, phone=screens.phone(work))
+
+
+def call_me(work: Work, _args: object = None) -> None:
+    """Ask staff to phone the patient."""
+    escalate.raise_case(
+        work,
+        screens.subject_of(work),
+        Urgency.YELLOW,
+        ["request.call_me"],
+        [Text("request.call_me")],
+        kind=escalate.REQUEST,
+    )
+    work.answer("team.will_call", phone=screens.phone(work))
+
+
+def write(work: Work, _args: object = None) -> None:
+    """Open the dialogue in which a message to the team is written."""
+    forms.open_form(work, FORM)
+
+
+def _words(_work: Work, _values: Values, text: str) -> Reading[str]:
+    if not text.strip():
+        raise Unreadable("input.text.empty", text)
+    return Reading(text, False, text)
+
+
+def _finish(work: Work, values: Values) -> None:
+    _pass_on(work, values["words"])
+    work.answer("team.message_passed_on", phone=screens.phone(work))
+
+
+def _pass_on(work: Work, text: str) -> None:
+    escalate.raise_case(
+        work, screens.subject_of(work), Urgency.YELLOW, ["message"], [_quote(text)], kind=escalate.REQUEST
+    )
+
+
+FORM = forms.register(Form(MESSAGE, (Field("words", "team.ask_words", parse=_words),), _finish))
+
+
+def take_other(work: Work, kind: str) -> None:
+    """Answer what is not text: a picture, a voice message, a sticker; nothing pretends to have read it."""
+    if work.caller.role in SUBJECT_SIDE and kind in ("photo", "voice", "document", "video"):
+        escalate.raise_case(
+            work,
+            screens.subject_of(work),
+            Urgency.YELLOW,
+            [f"sent.{kind}"],
+            [Text(f"request.sent.{kind}")],
+            kind=escalate.REQUEST,
+        )
+    work.answer(f"speak.other.{kind}", phone=screens.phone(work))
+    if (dialogue := forms.current(work)) is not None:
+        if dialogue.kind == report.DIALOGUE:
+            if (response := report.open_response(work)) is not None:
+                report.ask_next(work, response)
+        else:
+            forms.ask_again(work, dialogue)
+
+
+def take_edited(work: Work, text: str) -> None:
+    """Answer a message that was changed afterwards: danger counts, the rest is to be sent anew."""
+    if work.caller.role not in STAFF and react_to_danger(work, text):
+        return
+    work.answer("speak.edited", phone=screens.phone(work))
+
+
+def take_forwarded(work: Work, text: str) -> None:
+    """Answer somebody else's words: they are never the sender's own report (SEC-05)."""
+    if not _warn(work, scan(text, work.protocol.lexicon)):
+        work.answer("speak.forwarded", phone=screens.phone(work))
+
+
+def take_unknown_command(work: Work, text: str) -> None:
+    """Answer a command that does not exist; danger words behind the slash count all the same."""
+    if work.caller.role not in STAFF and react_to_danger(work, text.lstrip("/")):
+        return
+    work.answer("speak.unknown_command", phone=screens.phone(work))
+    screens.show_help(work)

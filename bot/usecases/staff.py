@@ -1,0 +1,42 @@
+"""Who is staff, and how does an admin see and end a role?"""
+
+from typing import Any
+
+from sqlmodel import col, select
+
+from bot.store.models import StaffMember
+from bot.usecases import refusals
+from bot.work import Button, Lines, Text, Work
+
+
+def show(work: Work, _args: object = None) -> None:
+    """List the staff; an admin can end a role with one tap and a second to confirm."""
+    members = work.session.exec(
+        select(StaffMember).where(col(StaffMember.revoked_at).is_(None)).order_by(col(StaffMember.id))
+    ).all()
+    rows = [
+        [Button("staff.button.end", "staff.ask_end", {"staff": member.id}, values={"name": member.name})]
+        for member in members
+        if member.id != work.caller.staff_id
+    ]
+    lines = [Text("staff.line", {"name": member.name, "role": Text(f"role.{member.role}")}) for member in members]
+    work.answer("staff.title", rows, lines=Lines(lines))
+
+
+def ask_end(work: Work, args: dict[str, Any]) -> None:
+    member = work.session.get_one(StaffMember, args["staff"])
+    rows = [
+        [Button("staff.button.end_yes", "staff.end", args)],
+        [Button("form.button.no", "staff.show")],
+    ]
+    work.answer("staff.ask_end", rows, single_use=True, name=member.name, role=Text(f"role.{member.role}"))
+
+
+def end(work: Work, args: dict[str, Any]) -> None:
+    """End a role: from the next second nothing goes to this person and they read nothing."""
+    member = work.session.get_one(StaffMember, args["staff"])
+    if member.id == work.caller.staff_id:
+        raise refusals.NotForYou
+    member.revoked_at, member.on_duty = work.now, False
+    work.silence("no longer staff", account_id=member.account_id)
+    work.answer("staff.ended", name=member.name)

@@ -1,0 +1,342 @@
+"""What do staff ask: who is there, what is due, how is this patient, were the tablets taken?"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import col, select
+
+from bot.domain import adherence as figures
+from bot.domain.adherence import Adherence, DoseStatus
+from bot.domain.dosing import DoseOrder as OrderRule
+from bot.domain.dosing import Formulation, daily_mg, mg_per_kg
+from bot.domain.escalation import CaseState
+from bot.domain.parsing import Unreadable, parse_subject_code
+from bot.domain.roles import CLINICAL, Role
+from bot.domain.visits import PlannedVisit, VisitKind, VisitStatus, visit_status
+from bot.store import audit, people
+from bot.store.models import DoseOrder, DoseReport, Escalation, Response, Subject, Visit, Weight
+from bot.texts import number
+from bot.usecases import cases, enrol, refusals, tablets, visits
+from bot.work import Button, Day, Lines, Text, Work
+
+DUE_DAYS = 7
+PICTURE_MONTHS = 3
+
+
+def find(work: Work, typed: str) -> Subject:
+    """Return the subject that staff named.
+
+    Raises:
+        SubjectUnknown: no such code.
+    """
+    try:
+        code = parse_subject_code(typed).value
+    except Unreadable:
+        raise refusals.SubjectUnknown from None
+    subject = people.subject_by_code(work.session, code)
+    if subject is None:
+        raise refusals.SubjectUnknown
+    return subject
+
+
+def show_patients(work: Work, page: int = 0) -> None:
+    """List all subjects, a button each."""
+    count = work.session.exec(select(func.count()).select_from(Subject)).one()
+    if count == 0:
+        work.answer("patients.none")
+        return
+    subjects = work.session.exec(
+        select(Subject).order_by(col(Subject.code)).offset(page * cases.PER_PAGE).limit(cases.PER_PAGE)
+    ).all()
+    audit.record(work.session, "patients.listed", page=page)
+    rows = []
+    for subject in subjects:
+        label = work.text(
+            "patients.row",
+            code=subject.code,
+            arm=work.text(work.protocol.arms[subject.arm].name),
+            state=work.text(f"participation.{subject.state}"),
+        )
+        rows.append([Button(label, "patient.open", {"subject": subject.id}, plain=True)])
+    rows += cases.pager("patients.page", page, count)
+    work.answer("patients.title", rows, n=count)
+
+
+def show_due(work: Work, page: int = 0) -> None:
+    """List visits that are overdue or come in the next seven days, the oldest first."""
+    until = work.today + timedelta(days=DUE_DAYS)
+    condition = (Visit.state == visits.PLANNED, Visit.target_on <= until)
+    count = work.session.exec(select(func.count()).select_from(Visit).where(*condition)).one()
+    if count == 0:
+        work.answer("due.none")
+        return
+    rows_found = work.session.exec(
+        select(Visit, Subject)
+        .join(Subject, col(Visit.subject_id) == col(Subject.id))
+        .where(*condition)
+        .order_by(col(Visit.target_on), col(Subject.code))
+        .offset(page * cases.PER_PAGE)
+        .limit(cases.PER_PAGE)
+    ).all()
+    audit.record(work.session, "due.listed", page=page)
+    rows = []
+    for visit, subject in rows_found:
+        label = work.text(
+            "due.row",
+            day=work.texts.short_day(visit.target_on, work.caller.locale),
+            code=subject.code,
+            what=work.text(f"visit.short.{visit.kind}"),
+            status=work.text(f"due.status.{status_of(work, visit)}"),
+            reply=work.text(f"due.reply.{visit.reply or 'none'}"),
+        )
+        rows.append([Button(label, "visit.open", {"visit": visit.id}, plain=True)])
+    rows += cases.pager("due.page", page, count)
+    work.answer("due.title", rows, n=count, day=Day(work.today))
+
+
+def status_of(work: Work, visit: Visit) -> VisitStatus:
+    planned = PlannedVisit(VisitKind(visit.kind), visit.target_on, visit.first_on, visit.last_on)
+    return visit_status(planned, work.protocol.visits[VisitKind(visit.kind)], work.today)
+
+
+def open_patient(work: Work, args: dict[str, Any]) -> None:
+    show_patient(work, work.session.get_one(Subject, args["subject"]))
+
+
+def show_patient(work: Work, subject: Subject) -> None:
+    """Show one subject: where they stand, what comes next, what is open."""
+    audit.record(work.session, "patient.viewed", entity="subject", entity_id=subject.id)
+    planned = visits.open_visits(work, subject)
+    rows: list[list[Button]] = []
+    if work.caller.role in CLINICAL:
+        rows += [
+            [
+                Button(
+                    "patient.button.visit",
+                    "visit.open",
+                    {"visit": visit.id},
+                    values={
+                        "what": Text(f"visit.short.{visit.kind}"),
+                        "day": Day(visit.target_on, "short_day"),
+                    },
+                )
+            ]
+            for visit in planned
+        ]
+    for case in _open_cases(work, subject):
+        rows.append([Button("patient.button.case", "case.open", {"case": case.id}, values={"number": case.id})])
+    if work.protocol.arms[subject.arm].tablets:
+        rows.append([Button("patient.button.adherence", "adherence.open", {"subject": subject.id})])
+    if work.caller.role is Role.COORDINATOR:
+        rows.append([Button("patient.button.invite", "patient.invite", {"subject": subject.id})])
+    work.answer(
+        "patient.card",
+        rows,
+        code=subject.code,
+        arm=Text(work.protocol.arms[subject.arm].name),
+        age=work.today.year - subject.birth_year,
+        weight=_weight(work, subject),
+        state=Text(f"participation.{subject.state}"),
+        reach=_reach(work, subject),
+        language=Text(f"language.{subject.locale}"),
+        phone=(subject.phone or Text("case.no_phone"))
+        if work.caller.role in CLINICAL
+        else Text("patient.phone_hidden"),
+        visits=Lines(
+            [
+                Text(
+                    "patient.visit",
+                    {
+                        "what": Text(f"visit.kind.{visit.kind}"),
+                        "day": Day(visit.target_on),
+                        "reply": Text(f"visit.reply.{visit.reply or 'none'}"),
+                    },
+                )
+                for visit in planned
+            ]
+            or [Text("patient.no_visits")]
+        ),
+        tablets=_tablets_line(work, subject),
+        cases=Lines(
+            [
+                Text(
+                    "patient.case",
+                    {
+                        "level": Text(cases._level(case)),
+                        "number": case.id,
+                        "state": Text(f"case.state.{case.state}"),
+                    },
+                )
+                for case in _open_cases(work, subject)
+            ]
+            or [Text("patient.no_cases")]
+        ),
+        last=_last_report(work, subject),
+    )
+
+
+def invite_again(work: Work, args: dict[str, Any]) -> None:
+    """Make new links for a subject; earlier ones that were not used stop working."""
+    enrol.hand_out_invitations(work, work.session.get_one(Subject, args["subject"]))
+
+
+def _open_cases(work: Work, subject: Subject) -> Sequence[Escalation]:
+    return work.session.exec(
+        select(Escalation)
+        .where(Escalation.subject_id == subject.id, Escalation.state != CaseState.RESOLVED)
+        .order_by(col(Escalation.id))
+    ).all()
+
+
+def _weight(work: Work, subject: Subject) -> str:
+    newest = work.session.exec(
+        select(Weight).where(Weight.subject_id == subject.id).order_by(col(Weight.id).desc())
+    ).first()
+    return number(newest.kg) if newest else "—"
+
+
+def _reach(work: Work, subject: Subject) -> Lines:
+    lines: list[Text | Day | str] = []
+    for relation in ("patient", "caregiver"):
+        for account in people.speakers(work.session, subject.id or 0, relation):
+            fate = "blocked" if account.unreachable_at is not None else "linked"
+            lines.append(Text(f"patient.reach.{fate}", {"who": Text(f"relation.{relation}")}))
+    return Lines(lines or [Text("patient.reach.nobody")], between=", ")
+
+
+def _tablets_line(work: Work, subject: Subject) -> Text:
+    order = tablets.order_on(work.session, subject, work.today)
+    if not work.protocol.arms[subject.arm].tablets or order is None:
+        return Text("patient.tablets.none")
+    return Text("patient.tablets", _order_values(work, subject, order))
+
+
+def _order_values(work: Work, subject: Subject, order: DoseOrder) -> dict[str, object]:
+    rule = OrderRule(Formulation(order.formulation), order.tablets, Decimal(order.strength_mg), order.from_on)
+    weight = work.session.exec(
+        select(Weight).where(Weight.subject_id == subject.id).order_by(col(Weight.id).desc())
+    ).first()
+    return {
+        "tablets": number(order.tablets),
+        "strength": order.strength_mg,
+        "formulation": Text(f"formulation.{order.formulation}"),
+        "mg": number(daily_mg(rule)),
+        "per_kg": f"{mg_per_kg(rule, weight.kg):.1f}" if weight else "—",
+    }
+
+
+def _last_report(work: Work, subject: Subject) -> Text:
+    last = work.session.exec(
+        select(Response)
+        .where(Response.subject_id == subject.id, col(Response.submitted_at).is_not(None))
+        .order_by(col(Response.id).desc())
+    ).first()
+    if last is None or last.submitted_at is None:
+        return Text("patient.no_reports")
+    return Text(
+        "patient.last_report",
+        {
+            "at": work.texts.moment(last.submitted_at, work.settings.zone, work.caller.locale),
+            "level": Text(f"urgency.{last.urgency}"),
+        },
+    )
+
+
+# Adherence
+
+
+def open_adherence(work: Work, args: dict[str, Any]) -> None:
+    show_adherence(work, work.session.get_one(Subject, args["subject"]))
+
+
+def show_adherence(work: Work, subject: Subject) -> None:
+    """Show the tablets of one subject as numbers and as a calendar."""
+    audit.record(work.session, "adherence.viewed", entity="subject", entity_id=subject.id)
+    first_on = tablets.started_on(work, subject)
+    if not work.protocol.arms[subject.arm].tablets or first_on is None:
+        work.answer("adherence.none", code=subject.code)
+        return
+    last_on = work.today
+    known = tablets.statuses(work.session, subject, first_on, last_on)
+    if known[last_on] is DoseStatus.UNKNOWN and first_on < last_on:
+        # Today is not over: a question still open is no gap.
+        last_on -= timedelta(days=1)
+        known.pop(work.today)
+    whole = figures.adherence(known, first_on, last_on)
+    recent = figures.adherence(known, max(first_on, last_on - timedelta(days=27)), last_on)
+    order = tablets.order_on(work.session, subject, last_on)
+    work.answer(
+        "adherence.summary",
+        picture=_calendar(work, subject, known, whole, recent),
+        code=subject.code,
+        first=Day(first_on, "short_day"),
+        last=Day(last_on, "short_day"),
+        share=percent(whole.taken_share),
+        recent=percent(recent.taken_share),
+        known_share=percent(whole.known_share),
+        taken=whole.taken,
+        ordered=whole.ordered_days,
+        not_taken=whole.not_taken,
+        unknown=whole.unknown,
+        gap=whole.longest_gap,
+        order=Text("patient.tablets", _order_values(work, subject, order)) if order else Text("patient.tablets.none"),
+        reasons=_reasons(work, subject, first_on, last_on),
+    )
+
+
+def percent(share: Any) -> str:
+    """Return a share as whole percent, or a dash where nothing was ordered."""
+    return "—" if share is None else f"{figures.whole_percent(share)} %"
+
+
+def _reasons(work: Work, subject: Subject, first_on: date, last_on: date) -> Lines:
+    """Return why tablets were not taken, the most frequent reason first."""
+    counted: dict[str, int] = {}
+    day = first_on
+    while day <= last_on:
+        report: DoseReport | None = tablets.latest_report(work.session, subject, day)
+        if report is not None and report.reason is not None:
+            counted[report.reason] = counted.get(report.reason, 0) + 1
+        day += timedelta(days=1)
+    texts = {reason.code: reason.text for reason in work.protocol.skip_reasons}
+    ranked = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return Lines(
+        [Text("adherence.reason", {"reason": Text(texts[code]), "n": n}) for code, n in ranked]
+        or [Text("adherence.no_reasons")]
+    )
+
+
+def _calendar(
+    work: Work, subject: Subject, known: dict[date, DoseStatus], whole: Adherence, recent: Adherence
+) -> dict[str, Any]:
+    locale = work.caller.locale
+    months: list[date] = []
+    month = max(known).replace(day=1)
+    while len(months) < PICTURE_MONTHS and month >= min(known).replace(day=1):
+        months.insert(0, month)
+        month = (month - timedelta(days=1)).replace(day=1)
+    used = [status for status in DoseStatus if status in known.values() and status is not DoseStatus.NOT_ORDERED]
+    return {
+        "kind": "adherence",
+        "title": work.text("adherence.picture.title", code=subject.code),
+        "subtitle": work.text(
+            "adherence.picture.subtitle",
+            first=work.texts.short_day(whole.first_on, locale),
+            last=work.texts.short_day(whole.last_on, locale),
+        ),
+        "weekdays": work.texts.weekdays(locale),
+        "months": {each.isoformat(): work.texts.month(each, locale) for each in months},
+        "days": {day.isoformat(): status.value for day, status in known.items() if day >= months[0]},
+        "legend": {status.value: work.text(f"adherence.status.{status}") for status in used},
+        "figures": [
+            [work.text("adherence.picture.share"), percent(whole.taken_share)],
+            [work.text("adherence.picture.recent"), percent(recent.taken_share)],
+            [work.text("adherence.picture.unknown"), str(whole.unknown)],
+            [work.text("adherence.picture.gap"), work.texts.plural("enrol.days", whole.longest_gap, locale)],
+        ],
+        "marks": {},
+        "mark_legend": [],
+    }

@@ -1,0 +1,322 @@
+"""Were today's tablets taken? The daily question, its answers, and what staff hear of it."""
+
+from datetime import date, time, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from bot.domain import reminders as reminder_rules
+from bot.domain.adherence import DoseStatus
+from bot.domain.parsing import Reading, Unreadable
+from bot.domain.participation import ParticipationState, may_be_asked
+from bot.domain.urgency import Urgency
+from bot.store import people
+from bot.store.models import AgendaItem, DoseOrder, DosePrompted, DoseReport, Subject
+from bot.usecases import escalate, forms, report, screens, speak
+from bot.usecases.forms import Choice, Field, Form, Values
+from bot.work import Button, Day, Lane, Text, Work
+
+PROMPT = "dose.prompt"
+NUDGE = "dose.nudge"
+KINDS = (PROMPT, NUDGE)
+REASON = "dose.reason"
+NUDGE_AFTER_AT_LEAST = timedelta(minutes=30)
+NOT_YET = "not_yet"  # an answer that is asked about once more, not yet the status of a day
+
+
+def replan(work: Work, subject: Subject) -> None:
+    """Enter the next daily question at the patient's hour, in place of one at another hour."""
+    work.forget_plan(PROMPT, subject.id or 0)
+    plan_next(work, subject)
+
+
+def plan_next(work: Work, subject: Subject) -> None:
+    """Enter the next daily question, if this subject takes tablets and may be asked."""
+    if not screens.takes_tablets(work, subject) or not may_be_asked(ParticipationState(subject.state)):
+        return
+    zone = work.settings.zone
+    at = subject.reminder_at or work.protocol.dose_prompt.default_at
+    due = reminder_rules.next_daily(work.now, at, zone, work.protocol.quiet_hours)
+    day = due.astimezone(zone).date()
+    if _asked(work.session, subject, day) is not None:
+        # An hour later than today's question was chosen: it was put today already.
+        due = reminder_rules.next_daily(
+            reminder_rules.daily_at(day, time(23, 59), zone), at, zone, work.protocol.quiet_hours
+        )
+        day = due.astimezone(zone).date()
+    work.plan(
+        PROMPT,
+        f"dose:{subject.id}:{day.isoformat()}",
+        due,
+        subject.id or 0,
+        subject_id=subject.id,
+        useful_until=reminder_rules.daily_at(day + timedelta(days=1), time(0), zone),
+        day=day.isoformat(),
+    )
+
+
+def prompt(work: Work, item: AgendaItem) -> str:
+    """Put the daily question, and plan the next one whatever becomes of this one."""
+    subject = work.session.get_one(Subject, item.about_id)
+    day = date.fromisoformat(item.detail["day"])
+    # The entry is still open: closing it first lets the next day take its place.
+    plan_next(work, subject)
+    if not may_be_asked(ParticipationState(subject.state)) or not screens.takes_tablets(work, subject):
+        return "not to be asked"
+    if order_on(work.session, subject, day) is None:
+        return "nothing ordered"
+    if latest_report(work.session, subject, day) is not None:
+        return "answered already"
+    if not _put(work, subject, day, item, "tablets.ask"):
+        return "nobody to ask"
+    work.session.add(DosePrompted(subject_id=subject.id or 0, day_on=day, asked_at=work.now))
+    return "asked"
+
+
+def nudge(work: Work, item: AgendaItem) -> str:
+    """Ask once more, in other words, where "not yet" or nothing was answered."""
+    subject = work.session.get_one(Subject, item.about_id)
+    day = date.fromisoformat(item.detail["day"])
+    if not may_be_asked(ParticipationState(subject.state)):
+        return "not to be asked"
+    report = latest_report(work.session, subject, day)
+    if report is not None and report.status != NOT_YET:
+        return "answered already"
+    return "asked again" if _put(work, subject, day, item, "tablets.ask_again") else "nobody to ask"
+
+
+def _put(work: Work, subject: Subject, day: date, item: AgendaItem, key: str) -> bool:
+    readers = people.patient_first(work.session, subject.id or 0)
+    for account in readers:
+        work.say(
+            account,
+            key,
+            answer_buttons(day, nudged=key == "tablets.ask_again"),
+            lane=Lane.REMINDER,
+            purpose=PROMPT,
+            about_id=subject.id,
+            subject_id=subject.id,
+            single_use=True,
+            dedupe_key=f"{item.key}:{account.id}",
+            useful_until=item.useful_until,
+            day=Day(day),
+        )
+    if readers and key == "tablets.ask":
+        _plan_nudge(work, subject, day)
+    return bool(readers)
+
+
+def _plan_nudge(work: Work, subject: Subject, day: date) -> None:
+    zone, quiet = work.settings.zone, work.protocol.quiet_hours
+    due = reminder_rules.before_quiet(
+        work.now + timedelta(minutes=work.protocol.dose_prompt.nudge_after_minutes), zone, quiet
+    )
+    if due < work.now + NUDGE_AFTER_AT_LEAST or due.astimezone(zone).date() != day:
+        return  # So soon it would only press; tomorrow has a question of its own.
+    work.plan(
+        NUDGE,
+        f"nudge:{subject.id}:{day.isoformat()}",
+        due,
+        subject.id or 0,
+        subject_id=subject.id,
+        useful_until=reminder_rules.daily_at(day + timedelta(days=1), time(0), zone),
+        day=day.isoformat(),
+    )
+
+
+def answer_buttons(day: date, *, nudged: bool = False) -> list[list[Button]]:
+    args = {"day": day.isoformat()}
+    rows = [[Button("tablets.button.taken", "tablets.answer", {**args, "status": DoseStatus.TAKEN})]]
+    if not nudged:
+        rows.append([Button("tablets.button.not_yet", "tablets.answer", {**args, "status": NOT_YET})])
+    rows.append([Button("tablets.button.not_today", "tablets.answer", {**args, "status": DoseStatus.NOT_TAKEN})])
+    return rows
+
+
+def show_mine(work: Work, _args: object = None) -> None:
+    """Let a patient answer for today at any time, or for the days before that are still open."""
+    subject = screens.subject_of(work)
+    if not screens.takes_tablets(work, subject):
+        work.answer("tablets.not_for_you", phone=screens.phone(work))
+        return
+    if not screens.on_study(subject):
+        work.answer("menu.not_on_study", phone=screens.phone(work))
+        return
+    open_days = [
+        day
+        for back in range(work.protocol.dose_prompt.answerable_days + 1)
+        if order_on(work.session, subject, day := work.today - timedelta(days=back)) is not None
+        and _is_open(latest_report(work.session, subject, day))
+    ]
+    if not open_days:
+        work.answer("tablets.all_answered", phone=screens.phone(work))
+        return
+    day = open_days[-1]
+    work.answer(
+        "tablets.ask" if day == work.today else "tablets.ask_past",
+        answer_buttons(day, nudged=day != work.today),
+        single_use=True,
+        day=Day(day),
+    )
+
+
+def _is_open(report: DoseReport | None) -> bool:
+    return report is None or report.status == NOT_YET
+
+
+def answer(work: Work, args: dict[str, Any]) -> None:
+    """Take the answer for one day; a second press of the same answer changes nothing."""
+    subject = screens.subject_of(work)
+    day, status = date.fromisoformat(args["day"]), str(args["status"])
+    if not screens.takes_tablets(work, subject) or not screens.on_study(subject):
+        work.answer("tablets.not_for_you", phone=screens.phone(work))
+        return
+    if (work.today - day).days > work.protocol.dose_prompt.answerable_days:
+        work.answer("tablets.too_late", phone=screens.phone(work))
+        return
+    present = latest_report(work.session, subject, day)
+    if present is not None and present.status == status:
+        work.note("toast.already_recorded")
+        return
+    if status == DoseStatus.NOT_TAKEN:
+        keep(work, subject, day, status)
+        forms.open_form(work, REASON_FORM, day=args["day"])
+        return
+    keep(work, subject, day, status)
+    if status == NOT_YET:
+        work.answer("tablets.thanks_not_yet")
+    else:
+        work.unplan("taken", kind=NUDGE, about_id=subject.id)
+        work.answer("tablets.thanks_taken")
+
+
+def keep(
+    work: Work, subject: Subject, day: date, status: str, reason: str | None = None, said: str | None = None
+) -> DoseReport:
+    """Write down what was said about a day, as a new version; the earlier ones stay (DI-03)."""
+    before = latest_report(work.session, subject, day)
+    report = DoseReport(
+        subject_id=subject.id or 0,
+        day_on=day,
+        version=before.version + 1 if before else 1,
+        status=status,
+        reason=reason,
+        said=said,
+        reported_at=work.now,
+        reported_by=work.caller.label,
+    )
+    work.session.add(report)
+    work.session.flush()
+    return report
+
+
+def _reasons(work: Work, _values: Values) -> list[Choice]:
+    return [Choice(reason.text, reason.code) for reason in work.protocol.skip_reasons]
+
+
+def _own_words(_work: Work, _values: Values, text: str) -> Reading[str]:
+    if not text.strip():
+        raise Unreadable("input.text.empty", text)
+    return Reading(f"{OTHER}:{text.strip()}", False, text)
+
+
+OTHER = "OTHER"
+
+
+def _finish_reason(work: Work, values: Values) -> None:
+    subject = screens.subject_of(work)
+    code, _, said = values["reason"].partition(":")
+    day = date.fromisoformat(values["day"])
+    keep(work, subject, day, DoseStatus.NOT_TAKEN, code, said or None)
+    work.unplan("answered", kind=NUDGE, about_id=subject.id)
+    reason = next(each for each in work.protocol.skip_reasons if each.code == code)
+    if said and speak.react_to_danger(work, said):
+        return
+    if reason.tell_staff is not None:
+        escalate.raise_case(
+            work,
+            subject,
+            Urgency(reason.tell_staff),
+            [f"tablets.{code}"],
+            [
+                Text(
+                    "request.tablets",
+                    {"day": Day(day), "reason": Text(reason.text), "said": said or "—"},
+                )
+            ],
+            kind=escalate.SYMPTOM if Urgency(reason.tell_staff) is Urgency.AMBER else escalate.REQUEST,
+        )
+    if code == "SIDE_EFFECT":
+        work.answer("tablets.thanks_side_effect")
+        report.begin(work)
+        return
+    key = "tablets.thanks_told_staff" if reason.tell_staff is not None else "tablets.thanks_not_today"
+    work.answer(key, phone=screens.phone(work))
+
+
+REASON_FORM = forms.register(
+    Form(REASON, (Field("reason", "tablets.ask_reason", _reasons, _own_words),), _finish_reason)
+)
+
+
+# What is known
+
+
+def order_on(session: Session, subject: Subject, day: date) -> DoseOrder | None:
+    """Return the order that was in force on a day."""
+    return session.exec(
+        select(DoseOrder)
+        .where(
+            DoseOrder.subject_id == subject.id,
+            DoseOrder.from_on <= day,
+            (col(DoseOrder.until_on).is_(None)) | (col(DoseOrder.until_on) >= day),
+        )
+        .order_by(col(DoseOrder.id).desc())
+    ).first()
+
+
+def latest_report(session: Session, subject: Subject, day: date) -> DoseReport | None:
+    return session.exec(
+        select(DoseReport)
+        .where(DoseReport.subject_id == subject.id, DoseReport.day_on == day)
+        .order_by(col(DoseReport.version).desc())
+    ).first()
+
+
+def statuses(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseStatus]:
+    """Return what is known of each day: reported, asked without answer, or nothing ordered."""
+    known: dict[date, DoseStatus] = {}
+    day = first_on
+    while day <= last_on:
+        known[day] = DoseStatus.UNKNOWN if order_on(session, subject, day) else DoseStatus.NOT_ORDERED
+        day += timedelta(days=1)
+    for said in session.exec(
+        select(DoseReport)
+        .where(DoseReport.subject_id == subject.id, DoseReport.day_on >= first_on, DoseReport.day_on <= last_on)
+        .order_by(col(DoseReport.version))
+    ).all():
+        if known[said.day_on] is not DoseStatus.NOT_ORDERED:
+            settled = said.status != NOT_YET
+            known[said.day_on] = DoseStatus(said.status) if settled else DoseStatus.UNKNOWN
+    return known
+
+
+def started_on(work: Work, subject: Subject) -> date | None:
+    """Return the first day on which tablets were asked for: the start of what can be counted."""
+    return work.session.exec(
+        select(col(DosePrompted.day_on))
+        .where(DosePrompted.subject_id == subject.id)
+        .order_by(col(DosePrompted.day_on))
+        .limit(1)
+    ).first()
+
+
+def _asked(session: Session, subject: Subject, day: date) -> DosePrompted | None:
+    return session.exec(
+        select(DosePrompted).where(DosePrompted.subject_id == subject.id, DosePrompted.day_on == day)
+    ).first()
+
+
+def after_skipped(work: Work, item: AgendaItem) -> None:
+    """Go on to the next day's question when one lay too long, as after an outage."""
+    plan_next(work, work.session.get_one(Subject, item.about_id))

@@ -1,0 +1,66 @@
+"""Updates that are nobody's words to the bot: groups, blocking, and kinds it has no use for."""
+
+import structlog
+from sqlmodel import Session
+from telegram import Chat, ChatMember, Update
+from telegram.error import TelegramError
+
+from bot.store import inbox, people
+from bot.texts import supported
+from handlers.context import TrialContext
+
+log = structlog.get_logger(__name__)
+
+
+async def on_membership(update: Update, context: TrialContext) -> None:
+    """A person blocked or unblocked the bot, or it was put into a group, which it leaves."""
+    change = update.my_chat_member
+    assert change is not None
+    if change.chat.type != Chat.PRIVATE:
+        if change.new_chat_member.status in (ChatMember.MEMBER, ChatMember.ADMINISTRATOR):
+            await _leave(update, context)
+        await _done(update, context)
+        return
+    now = context.deps.clock.now()
+    blocked = change.new_chat_member.status == ChatMember.BANNED
+
+    def note(session: Session) -> None:
+        account = people.meet(session, change.from_user.id, supported(change.from_user.language_code), now)
+        account.unreachable_at = now if blocked else None
+        account.unreachable_because = "blocked the bot" if blocked else None
+
+    await context.deps.store.write(note)
+    await _done(update, context)
+
+
+async def on_group(update: Update, context: TrialContext) -> None:
+    """Somebody wrote in a group: health matters belong into a private chat (SEC-05)."""
+    await _leave(update, context)
+    await _done(update, context)
+
+
+async def on_anything_else(update: Update, context: TrialContext) -> None:
+    await _done(update, context)
+
+
+async def _leave(update: Update, context: TrialContext) -> None:
+    chat, user = update.effective_chat, update.effective_user
+    if chat is None or chat.type == Chat.CHANNEL:
+        return
+    locale = supported(user.language_code if user else None)
+    try:
+        await context.bot.send_message(chat.id, context.deps.texts.text("group.private_only", locale))
+        await context.bot.leave_chat(chat.id)
+    except TelegramError as error:
+        log.info("group.not_left", error=type(error).__name__)
+
+
+async def _done(update: Update, context: TrialContext) -> None:
+    bot_id, now = context.bot.id, context.deps.clock.now()
+
+    def close(session: Session) -> None:
+        row = inbox.of_update(session, bot_id, update.update_id)
+        if row is not None and row.state == "waiting":
+            row.state, row.closed_at = "done", now
+
+    await context.deps.store.write(close)

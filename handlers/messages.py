@@ -1,0 +1,59 @@
+"""Words, and things that are not words."""
+
+from telegram import Message, Update
+
+from bot.usecases import speak
+from bot.work import Work
+from handlers.context import TrialContext
+
+KINDS = ("photo", "voice", "document", "video", "sticker", "location", "contact")
+
+
+async def on_text(update: Update, context: TrialContext) -> None:
+    """Somebody wrote something."""
+    text = _text(update)
+    await context.handle(update, "text", lambda work: speak.take_text(work, text))
+
+
+async def on_edited(update: Update, context: TrialContext) -> None:
+    """Somebody changed an earlier message."""
+    text = _text(update)
+    await context.handle(update, "edited", lambda work: speak.take_edited(work, text))
+
+
+async def on_forwarded(update: Update, context: TrialContext) -> None:
+    """Somebody passed on what another wrote."""
+    text = _text(update)
+    await context.handle(update, "forwarded", lambda work: speak.take_forwarded(work, text))
+
+
+async def on_other(update: Update, context: TrialContext) -> None:
+    """Somebody sent a picture, a voice message, a sticker, ...; its caption is read like any text."""
+    message = update.effective_message
+    assert message is not None
+    kind, caption = _kind(message), message.caption
+
+    def take(work: Work) -> None:
+        if caption and speak.react_to_danger(work, caption):
+            return
+        speak.take_other(work, kind)
+
+    await context.handle(update, "other", take)
+
+
+async def on_unknown_command(update: Update, context: TrialContext) -> None:
+    """Somebody typed a command that does not exist; danger words behind the slash count all the same."""
+    text = _text(update)
+    await context.handle(update, "unknown_command", lambda work: speak.take_unknown_command(work, text))
+
+
+def _text(update: Update) -> str:
+    message = update.effective_message
+    return "" if message is None else message.text or message.caption or ""
+
+
+def _kind(message: Message) -> str:
+    for kind in KINDS:
+        if getattr(message, kind):
+            return kind
+    return "unknown"

@@ -1,0 +1,100 @@
+"""Which use case does each button lead to?"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from telegram import Update
+
+from bot.usecases import (
+    cases,
+    forms,
+    record_visit,
+    refusals,
+    report,
+    screens,
+    settings,
+    speak,
+    staff,
+    staff_queries,
+    start,
+    tablets,
+    visits,
+)
+from bot.work import Work
+from handlers.context import PressUseCase, TrialContext
+
+
+def _plainly(show: Callable[[Work], None]) -> PressUseCase:
+    return lambda work, _args: show(work)
+
+
+def _paged(show: Callable[[Work, int], None]) -> PressUseCase:
+    return lambda work, args: show(work, int(args["page"]))
+
+
+PRESSES: dict[str, PressUseCase] = {
+    "form": forms.take_tap,
+    "form.cancel": forms.cancel,
+    "menu.open": _plainly(screens.show_menu),
+    "menu.unwell": report.begin,
+    "menu.tablets": tablets.show_mine,
+    "menu.visits": _plainly(visits.show_mine),
+    "menu.team": speak.talk,
+    "menu.settings": _plainly(settings.show),
+    "menu.stop": start.begin_withdrawal,
+    "stop.confirm": start.withdraw,
+    "start.language": start.choose_language,
+    "start.consent": start.consent,
+    "start.read_again": start.read_again,
+    "start.hour": start.choose_hour,
+    "caregiver.agree": start.agree_to_caregiver,
+    "settings.language": settings.ask_language,
+    "settings.set_language": settings.set_language,
+    "settings.hour": settings.ask_hour,
+    "settings.duty": settings.show_duty,
+    "duty.set": settings.set_duty,
+    "report.answer": report.take_tap,
+    "report.stop": report.stop,
+    "danger.now": speak.danger_now,
+    "danger.not_now": speak.danger_not_now,
+    "visit.reply": visits.reply,
+    "tablets.answer": tablets.answer,
+    "team.call_me": speak.call_me,
+    "team.write": speak.write,
+    "patients.page": _paged(staff_queries.show_patients),
+    "patient.open": staff_queries.open_patient,
+    "patient.invite": staff_queries.invite_again,
+    "due.page": _paged(staff_queries.show_due),
+    "adherence.open": staff_queries.open_adherence,
+    "alerts.page": _paged(cases.show_alerts),
+    "case.open": cases.open_case,
+    "case.acknowledge": cases.acknowledge,
+    "case.take_over": cases.take_over,
+    "case.contact": cases.record_contact,
+    "case.resolve": cases.ask_outcome,
+    "case.outcome": cases.resolve,
+    "visit.open": visits.show_visit,
+    "visit.record": record_visit.start_recording,
+    "visit.move": record_visit.start_moving,
+    "staff.show": staff.show,
+    "staff.ask_end": staff.ask_end,
+    "staff.end": staff.end,
+}
+
+
+def pressing(name: str, use_case: PressUseCase) -> Callable[[Update, TrialContext], Coroutine[Any, Any, None]]:
+    """Return the handler of one button."""
+
+    async def on_press(update: Update, context: TrialContext) -> None:
+        await context.press(update, name, use_case)
+
+    return on_press
+
+
+async def on_unknown(update: Update, context: TrialContext) -> None:
+    """A button that no version of this bot knows."""
+
+    def refuse(_work: Work) -> None:
+        raise refusals.ButtonStale
+
+    await context.handle(update, "unknown_press", refuse)

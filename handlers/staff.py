@@ -1,0 +1,57 @@
+"""The commands of staff."""
+
+from collections.abc import Callable
+
+from telegram import Update
+
+from bot.store.models import Subject
+from bot.usecases import cases, enrol, settings, staff, staff_queries
+from bot.work import Work
+from handlers.context import TrialContext
+
+
+async def on_enrol(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "enrol", enrol.begin)
+
+
+async def on_patients(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "patients", staff_queries.show_patients)
+
+
+async def on_patient(update: Update, context: TrialContext) -> None:
+    await _about_subject(update, context, "patient", staff_queries.show_patient)
+
+
+async def on_adherence(update: Update, context: TrialContext) -> None:
+    await _about_subject(update, context, "adherence", staff_queries.show_adherence)
+
+
+async def on_due(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "due", staff_queries.show_due)
+
+
+async def on_alerts(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "alerts", cases.show_alerts)
+
+
+async def on_duty(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "duty", settings.show_duty)
+
+
+async def on_staff(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "staff", staff.show)
+
+
+async def _about_subject(
+    update: Update, context: TrialContext, route: str, show: Callable[[Work, Subject], None]
+) -> None:
+    """Run a query about the subject named after the command; without a name, offer the list."""
+    typed = " ".join(context.args or ())
+
+    def ask(work: Work) -> None:
+        if typed:
+            show(work, staff_queries.find(work, typed))
+        else:
+            staff_queries.show_patients(work)
+
+    await context.handle(update, route, ask)

@@ -1,0 +1,74 @@
+"""What has become due is worked on here: reminders, questions, the next page of a case."""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from bot.deps import Deps
+from bot.domain.people import BOT
+from bot.store import agenda
+from bot.store.models import AgendaItem
+from bot.usecases import escalate, report, speak, tablets, visits
+from bot.work import Work, run
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+WorkOn = Callable[[Work, AgendaItem], str]
+
+ESCALATIONS: Mapping[str, WorkOn] = {
+    escalate.NEXT_PAGE: escalate.page_due,
+    report.SILENCE: report.silent,
+    speak.DOUBT: speak.doubt_silent,
+}
+REMINDERS: Mapping[str, WorkOn] = {visits.REMINDER: visits.remind}
+PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
+
+
+async def escalations(deps: Deps) -> None:
+    """Send the next page of every case that nobody took over, and act on silence in the middle of a report."""
+    await work_off(deps, "escalations", ESCALATIONS)
+
+
+async def reminders(deps: Deps) -> None:
+    """Send the visit reminders that have become due."""
+    await work_off(deps, "reminders", REMINDERS)
+
+
+async def prompts(deps: Deps) -> None:
+    """Put the daily questions that have become due."""
+    await work_off(deps, "prompts", PROMPTS)
+
+
+async def work_off(deps: Deps, job: str, kinds: Mapping[str, WorkOn]) -> None:
+    """Work on everything of ``kinds`` that is due, a transaction each: one that fails holds up no other."""
+    failed: set[int] = set()
+    while due := await deps.store.read(
+        lambda session: [
+            item.id
+            for item in agenda.due(session, kinds, deps.clock.now(), BATCH + len(failed))
+            if item.id is not None and item.id not in failed
+        ]
+    ):
+        for number in due:
+            try:
+                await run(deps, BOT, f"job:{job}", one, number, kinds)
+            except Exception:
+                # It stays due and is tried again at the next tick; the watchdog reports what stays.
+                failed.add(number)
+                log.exception("agenda.failed", item=number)
+
+
+def one(work: Work, number: int, kinds: Mapping[str, WorkOn]) -> None:
+    """Work on one entry and close it with what came of it."""
+    item = work.session.get_one(AgendaItem, number, with_for_update=True)
+    if item.state != "waiting":
+        return
+    if item.useful_until is not None and item.useful_until <= work.now:
+        agenda.close(item, "skipped", work.now, "too late to be useful")
+        if item.kind == tablets.PROMPT:
+            tablets.after_skipped(work, item)
+        return
+    reason = kinds[item.kind](work, item)
+    agenda.close(item, "done", work.now, reason)
+    log.info("agenda.done", item=number, kind=item.kind, reason=reason)

@@ -1,0 +1,36 @@
+"""What should have moved and did not?"""
+
+from datetime import timedelta
+
+import structlog
+from sqlmodel import Session, col, select
+
+from bot.delivery import dispatch
+from bot.deps import Deps
+from bot.domain.people import BOT
+from bot.store import agenda
+from bot.store.models import Heartbeat, InboxUpdate
+from bot.usecases import upkeep
+from bot.work import run
+
+log = structlog.get_logger(__name__)
+
+LATE = timedelta(minutes=10)
+
+
+async def look(deps: Deps) -> None:
+    """Close what a dead sender left, tell of updates that could not be handled, and of work that lies still."""
+    left = await run(deps, BOT, "job:watchdog", dispatch.settle_abandoned)
+    if left:
+        log.warning("watchdog.unsure", messages=left)
+    await run(deps, BOT, "job:watchdog", upkeep.report_parked)
+    late = await deps.store.read(lambda session: len(agenda.overdue_since(session, deps.clock.now() - LATE)))
+    if late:
+        log.error("watchdog.overdue", items=late)
+    await deps.store.write(lambda session: beat(session, deps))
+
+
+def beat(session: Session, deps: Deps) -> None:
+    """Write down that the bot is at work."""
+    waiting = len(session.exec(select(InboxUpdate.id).where(col(InboxUpdate.state) == "waiting").limit(1000)).all())
+    session.merge(Heartbeat(name="watchdog", at=deps.clock.now(), detail={"inbox": waiting}))
