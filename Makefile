@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint run messages lock clean
+.PHONY: help demo pictures test lint run messages lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -57,3 +57,8 @@ $(VENV)/packages: requirements-dev.txt | $(BIN)/python
 $(VENV)/ready: $(VENV)/packages pyproject.toml
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
 	@touch $@
+
+pictures: demo ## Play the story and put its pictures into docs/pictures
+	mkdir -p docs/pictures
+	cp .demo/chat-zh.png .demo/chat-en.png docs/pictures/
+	cp .demo/adherence-S-001.png docs/pictures/adherence.png

@@ -12,8 +12,10 @@ from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy.exc import OperationalError
+from sqlmodel import select
 from telegram import BotCommand, LinkPreviewOptions
-from telegram.error import TelegramError
+from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ContextTypes, Defaults, ExtBot
 from telegram.request import BaseRequest
 
@@ -36,6 +38,7 @@ from bot.protocol.load import ProtocolFaulty, bundled_folder, load
 from bot.protocol.model import Protocol
 from bot.settings import Settings, require
 from bot.store import schema
+from bot.store.models import StaffMember
 from bot.store.outbox import CLAIM_LAPSES
 from bot.store.session import Store
 from bot.texts import Texts, bundled_texts
@@ -51,6 +54,7 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")
 Bot = ExtBot[None]
 App = Application[Bot, TrialContext, dict[Any, Any], dict[Any, Any], dict[Any, Any], None]
 STOP_SECONDS = 20
+LONGEST_WAIT = 30.0  # seconds between two tries to reach Telegram at the start
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,25 @@ def checked_protocol(settings: Settings, texts: Texts) -> Protocol:
 
 
 def open_store(settings: Settings) -> Store:
-    """Open the database and bring its tables up to date."""
+    """Open the database and bring its tables up to date.
+
+    Raises:
+        DatabaseUnreachable: no such server, file or password.
+        KeyRefused: the key is not the one the data was written with.
+    """
     require(settings, "encryption_key")
     assert settings.encryption_key is not None
     store = Store(settings.database_url, Cipher(settings.encryption_key.get_secret_value()))
-    schema.upgrade(store)
+    try:
+        schema.upgrade(store)
+    except OperationalError as error:
+        store.close()
+        # The driver's words name the host or the file, never the password.
+        raise DatabaseUnreachable(
+            f"the database of FOLLOWUP_DATABASE_URL cannot be opened: {' '.join(str(error.orig).split())}"
+        ) from None
+    # A key that does not fit must stop the start, not the first patient's message.
+    store.write_now(lambda session: session.exec(select(StaffMember).limit(1)).first())
     return store
 
 
@@ -101,7 +119,8 @@ async def username(settings: Settings) -> str:
     """Ask Telegram for the bot's name, for links; this also shows whether the token is right.
 
     Raises:
-        TelegramUnreachable: no answer, or the token is not known there.
+        TelegramUnreachable: no answer.
+        TokenUnknown: Telegram answered and does not know the token.
     """
     assert settings.telegram_token is not None
     bot: Bot = ExtBot(
@@ -113,6 +132,8 @@ async def username(settings: Settings) -> str:
     try:
         async with bot:
             return bot.username
+    except InvalidToken:
+        raise TokenUnknown("Telegram does not know this token; check FOLLOWUP_TELEGRAM_TOKEN") from None
     except TelegramError as error:
         raise TelegramUnreachable(
             f"Telegram did not answer for this bot ({error}); "
@@ -120,8 +141,16 @@ async def username(settings: Settings) -> str:
         ) from None
 
 
+class DatabaseUnreachable(FollowupError):
+    """The database cannot be opened."""
+
+
+class TokenUnknown(FollowupError):
+    """Telegram does not know the bot's token."""
+
+
 class TelegramUnreachable(FollowupError):
-    """Telegram cannot be reached, or does not know the token."""
+    """Telegram cannot be reached."""
 
 
 def make_deps(settings: Settings, clock: Clock | None = None, username: str = "followup_bot") -> Deps:
@@ -193,6 +222,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
+        if not await _reached(settings, stop):
+            return
         async with running(
             deps,
             AiohttpRequest(proxy_url=settings.proxy_url),
@@ -201,6 +232,27 @@ async def serve(settings: Settings) -> None:
             await _serve(bot, stop)
     finally:
         deps.store.close()
+
+
+async def _reached(settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait until Telegram answers: after a power cut the network may come back later than the bot.
+
+    Raises:
+        TokenUnknown: Telegram answers and does not know the token; waiting would not help.
+    """
+    pause = 1.0
+    while not stop.is_set():
+        try:
+            await username(settings)
+            return True
+        except TokenUnknown:
+            raise
+        except TelegramUnreachable as error:
+            log.warning("start.waiting", error=str(error))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+        pause = min(pause * 2, LONGEST_WAIT)
+    return False
 
 
 async def _serve(bot: Running, stop: asyncio.Event) -> None:

@@ -123,10 +123,10 @@ def import_subjects(
     ] = None,
     locale: Annotated[str, typer.Option(help="Language of the messages: en or zh.")] = "en",
 ) -> None:
-    """Enrol many subjects at once: all rows or none, every faulty row named.
+    """Enrol many subjects from a CSV file: all rows or none.
 
-    Columns: code, arm, locale, birth_year, weight_kg, first_injection_on, cbc_interval_days,
-    injection_interval_days, formulation, strength_mg, tablets, phone.
+    Every faulty row is named. Columns: code, arm, locale, birth_year, weight_kg, first_injection_on,
+    cbc_interval_days, injection_interval_days, formulation, strength_mg, tablets, phone.
 
     Example: followup import subjects.csv --invitations links.csv
     """
@@ -204,7 +204,7 @@ def messages(
 
 @cli.command("settings")
 def show_settings() -> None:
-    """Print every setting with its default and what it is for, as a table.
+    """Print every setting with its default and purpose.
 
     Example: followup settings
     """
@@ -225,7 +225,9 @@ def story(
     folder: Annotated[Path, typer.Option(help="Where pictures and chats are kept; emptied first.")] = Path(".demo"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the progress only, not the chats.")] = False,
 ) -> None:
-    """Play five weeks of the trial in the terminal, with Telegram simulated: no token, no network.
+    """Play five weeks of the trial in the terminal.
+
+    Telegram is simulated, everything else is real: no token, no network.
 
     Example: followup story
     """

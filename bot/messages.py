@@ -104,7 +104,8 @@ def template(usages: Iterable[Usage]) -> Catalog:
 def update(folder: Path) -> None:
     """Write messages.pot and bring both languages up to date.
 
-    New keys come in empty. A text that is no longer used stays as a comment, so that a renamed key loses no words.
+    New keys come in empty. A text that is no longer used stays as a comment, so that a renamed key loses no words,
+    and speaks again when its key comes back.
     """
     fresh = template(collect().values())
     _write(folder / "messages.pot", fresh)
@@ -112,7 +113,18 @@ def update(folder: Path) -> None:
         path = _po(folder, locale)
         catalogue = _read(path, locale) if path.exists() else _new(locale)
         catalogue.update(fresh, no_fuzzy_matching=True)
+        _take_back(catalogue)
         _write(path, catalogue)
+
+
+def _take_back(catalogue: Catalog) -> None:
+    """Let a text speak again that had become a comment and whose key is used once more."""
+    for key, old in list(catalogue.obsolete.items()):
+        present = catalogue.get(_id(old))
+        if present is not None:
+            del catalogue.obsolete[key]
+            if present.pluralizable == old.pluralizable and not any(_forms(present)):
+                present.string = old.string
 
 
 def problems(folder: Path) -> list[Problem]:
@@ -138,8 +150,7 @@ def _text_problems(locale: str, usage: Usage, message: Message | None) -> Iterat
     if message is None:
         yield Problem(locale, usage.key, "is missing")
         return
-    forms = message.string if isinstance(message.string, tuple | list) else (message.string,)
-    if not all(forms):
+    if not all(_forms(message)):
         yield Problem(locale, usage.key, "is empty")
     if message.fuzzy:
         yield Problem(locale, usage.key, "is doubtful (fuzzy)")
@@ -152,8 +163,13 @@ def _text_problems(locale: str, usage: Usage, message: Message | None) -> Iterat
 def _placeholders(message: Message | None) -> frozenset[str]:
     if message is None:
         return frozenset()
+    return frozenset(name for form in _forms(message) for _, name, _, _ in string.Formatter().parse(form) if name)
+
+
+def _forms(message: Message) -> list[str]:
+    """Return the words of a text, all forms of a plural."""
     forms = message.string if isinstance(message.string, tuple | list) else (message.string,)
-    return frozenset(name for form in forms for _, name, _, _ in string.Formatter().parse(form or "") if name)
+    return [form or "" for form in forms]
 
 
 def _new(locale: str | None) -> Catalog:

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    telegram_token: SecretStr | None = Field(None, description="The bot's token from BotFather. Never logged.")
+    telegram_token: SecretStr | None = Field(None, description="The bot's token from BotFather; never logged.")
     telegram_base_url: str = Field(
         TELEGRAM, description="Bot API server, up to the token; change it for a self-hosted server."
     )
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     )
     encryption_key: SecretStr | None = Field(
         None,
-        description="Key from `followup new-key`, kept apart from the database; several: newest first, commas.",
+        description="Key from `followup new-key`, kept apart from the database (several: newest first, with commas).",
     )
     site: str = Field("HZ01", description="Short name of the site, kept with every subject.")
     site_timezone: str = Field("Asia/Shanghai", description="IANA zone of the clinic.")

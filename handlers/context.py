@@ -107,6 +107,8 @@ def _attempt(work: Work, body: UseCase) -> None:
         work.session.expire_all()
         work.become(caller)
         work.press = None
+        if isinstance(error, refusals.ButtonStale):
+            audit.record(work.session, "press.refused")
         key, values = refusals.text_of(error)
         log.info("refused", error=type(error).__name__)
         work.answer(key, (), phone=screens.phone(work), **values)
@@ -147,11 +149,9 @@ def _find(work: Work, query: CallbackQuery) -> Press:
     data = PressData.decode(query.data)
     message: OutboxMessage | None = outbox.by_token(work.session, data.token)
     if message is None or message.account_id != work.caller.account_id or message.keyboard is None:
-        audit.record(work.session, "press.refused", action=data.action)
         raise refusals.ButtonStale
     buttons = [button for row in json.loads(message.keyboard) for button in row]
     if data.number >= len(buttons) or buttons[data.number][1] != data.action:
-        audit.record(work.session, "press.refused", action=data.action)
         raise refusals.ButtonStale
     label, action, args = buttons[data.number]
     message_id = query.message.message_id if query.message is not None else message.message_id

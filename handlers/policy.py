@@ -49,6 +49,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "stop.confirm": SUBJECT,
     "settings.hour": SUBJECT,
     "report.answer": SUBJECT,
+    "report.right": SUBJECT,
     "report.stop": SUBJECT,
     "danger.now": SUBJECT,
     "danger.not_now": SUBJECT,

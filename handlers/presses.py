@@ -54,6 +54,7 @@ PRESSES: dict[str, PressUseCase] = {
     "settings.duty": settings.show_duty,
     "duty.set": settings.set_duty,
     "report.answer": report.take_tap,
+    "report.right": report.confirm,
     "report.stop": report.stop,
     "danger.now": speak.danger_now,
     "danger.not_now": speak.danger_not_now,

@@ -49,7 +49,11 @@ class Store:
         else:
             target = self.url.set(drivername="postgresql+psycopg")
             self.engine = create_engine(
-                target, isolation_level="REPEATABLE READ", pool_size=POSTGRES_THREADS, pool_pre_ping=True
+                target,
+                isolation_level="REPEATABLE READ",
+                pool_size=POSTGRES_THREADS,
+                pool_pre_ping=True,
+                hide_parameters=True,
             )
             self._reading = self.engine
             writers = readers = POSTGRES_THREADS
@@ -103,7 +107,8 @@ class Store:
 def _sqlite_engine(url: str, begin: str) -> Engine:
     if (path := make_url(url).database) and path != ":memory:":
         Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False})
+    # Values of a statement never reach a traceback or a log (SEC-06).
+    engine = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from bot.cipher import Cipher
 from bot.domain.roles import Role
+from bot.pictures.chat import ChatLine, chat_png
 from bot.settings import Settings
 from bot.simulator.parts import ShownMessage
 from bot.store.models import Subject, Visit
@@ -309,6 +310,29 @@ class Story:
         for person in self.everybody:
             name = person.name.replace(" ", "-")
             (self.folder / f"chat-{name}.txt").write_text(person.phone.screen() + "\n", encoding="utf-8")
+        for person, name, key, length in (
+            (self.first, "chat-zh", "report.trouble.ask", 7),
+            (self.second, "chat-en", "visit.mine", 3),
+        ):
+            picture = self._excerpt(person, person.label_template(key).split("{")[0].strip(), length)
+            (self.folder / f"{name}.png").write_bytes(picture)
+
+    def _excerpt(self, person: Person, words: str, length: int) -> bytes:
+        """Draw ``length`` messages of a chat, from the first one that holds ``words``."""
+        seen = person.phone.messages
+        start = next(number for number, each in enumerate(seen) if words in each.text)
+        zone, texts = self.stage.deps.settings.zone, self.stage.deps.texts
+        lines = [
+            ChatLine(
+                sender_is_bot=each.from_bot,
+                text=each.text,
+                time=texts.time(each.at.astimezone(zone)),
+                buttons=[[button.text for button in row] for row in each.keyboard],
+                day=texts.day(each.at.astimezone(zone).date(), person.locale) if number == 0 else "",
+            )
+            for number, each in enumerate(seen[start : start + length])
+        ]
+        return chat_png(f"@{self.stage.telegram.username}", lines)
 
 
 SILENT_DAYS = {6, 13, 20}

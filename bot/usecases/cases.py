@@ -22,13 +22,14 @@ def show_alerts(work: Work, page: int = 0) -> None:
     if not cases:
         work.answer("alerts.none")
         return
+    audit.record(work.session, "alerts.listed", page=page)
     shown = cases[page * PER_PAGE : (page + 1) * PER_PAGE]
     rows = []
     for case in shown:
         subject = work.session.get_one(Subject, case.subject_id)
         label = work.text(
             "alerts.row",
-            level=work.text(_level(case)),
+            level=work.text(level_of(case)),
             code=subject.code,
             age=_age(work, case),
             state=work.text(f"case.state.{case.state}"),
@@ -63,12 +64,12 @@ def show_case(work: Work, case: Escalation) -> None:
     work.answer(
         "case.card",
         _buttons(work, case),
-        level=Text(_level(case)),
+        level=Text(level_of(case)),
         number=case.id,
         code=subject.code,
-        details=escalate._details(work, subject),
-        who=Text(f"relation.{escalate._relation(case)}"),
-        phone=subject.phone or Text("case.no_phone"),
+        details=escalate.details_of(work, subject),
+        who=Text(f"relation.{escalate.relation_of(case)}"),
+        phone=escalate.phone_of(work, subject),
         summary=escalate.summary_of(case),
         state=Text(f"case.state.{case.state}"),
         owner=_owner(work, case),
@@ -270,7 +271,7 @@ def _by(work: Work, label: str) -> object:
     return Text(f"relation.{kind if kind in ('patient', 'caregiver') else 'bot'}")
 
 
-def _level(case: Escalation) -> str:
+def level_of(case: Escalation) -> str:
     return "urgency.request" if case.kind == escalate.REQUEST else f"urgency.{case.urgency}"
 
 

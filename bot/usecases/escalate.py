@@ -11,6 +11,7 @@ from bot.domain import escalation as rules
 from bot.domain.escalation import CaseEvent, CaseState
 from bot.domain.people import BOT
 from bot.domain.reminders import daily_at, out_of_quiet
+from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import people
 from bot.store.models import Account, AgendaItem, Escalation, EscalationStep, OutboxMessage, Subject
@@ -198,19 +199,21 @@ def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str)
             number=case.id,
             code=subject.code,
             phone=subject.phone or Text("case.no_phone"),
-            who=Text(f"relation.{_relation(case)}"),
+            who=Text(f"relation.{relation_of(case)}"),
             summary=summary_of(case),
             repeat=Text("case.repeat", {"n": case.pages}) if case.pages > 1 else "",
-            details=_details(work, subject),
+            details=details_of(work, subject),
         )
 
 
-def _relation(case: Escalation) -> str:
+def relation_of(case: Escalation) -> str:
+    """Return who reported: patient, caregiver, or the bot itself (silence, an outage)."""
     relation = case.raised_by.split(":", 1)[0]
     return relation if relation in ("patient", "caregiver", "bot") else "bot"
 
 
-def _details(work: Work, subject: Subject) -> Text:
+def details_of(work: Work, subject: Subject) -> Text:
+    """Return what staff want to know before they phone: age and arm."""
     return Text(
         "case.details",
         {"arm": Text(work.protocol.arms[subject.arm].name), "age": work.today.year - subject.birth_year},
@@ -245,6 +248,13 @@ def tell_subject(work: Work, case: Escalation, key: str, *, lane: Lane = Lane.AN
             phone=work.settings.site_phone,
             **values,
         )
+
+
+def phone_of(work: Work, subject: Subject) -> str | Text:
+    """Return the call-back number for those who may ring; a monitor reads everything but this."""
+    if work.caller.role not in CLINICAL:
+        return Text("patient.phone_hidden")
+    return subject.phone or Text("case.no_phone")
 
 
 def step(work: Work, case: Escalation, what: str, said: str | None = None, by: str | None = None) -> None:

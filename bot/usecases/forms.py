@@ -12,7 +12,7 @@ from typing import Any
 from bot.domain.parsing import Reading
 from bot.errors import FollowupError
 from bot.store.models import Dialogue
-from bot.usecases import refusals
+from bot.usecases import refusals, screens
 from bot.work import Button, Lines, Text, Work
 
 CONFIRM = "confirm"
@@ -137,7 +137,7 @@ def take_text(work: Work, dialogue: Dialogue, text: str) -> None:
         reading = asked.parse(work, values, text)
     except FollowupError as problem:
         key, said = refusals.text_of(problem)
-        work.answer(key, (), **said)
+        work.answer(key, (), **{"phone": screens.phone(work), **said})
         _ask_again(work, form, dialogue, values)
         return
     if reading.confirm:

@@ -16,6 +16,7 @@ from bot.domain.questionnaires import (
     NotAnAnswer,
     Questionnaire,
     accept,
+    needs_confirmation,
     next_item,
     offered,
 )
@@ -180,10 +181,10 @@ def take_number(work: Work, dialogue: Dialogue, text: str) -> bool:
     if item.kind not in (ItemKind.TEMPERATURE, ItemKind.NUMBER):
         return False
     try:
-        value = _read(item, text)
+        value, odd = _read(item, text)
     except (Unreadable, NotAnAnswer):
         return False
-    take(work, response, item, value, text)
+    take(work, response, item, value, text, odd=odd)
     return True
 
 
@@ -206,32 +207,64 @@ def take_text(work: Work, dialogue: Dialogue, text: str) -> None:
         raise refusals.DialogueEnded
     item = _questionnaire(work).item(dialogue.step)
     try:
-        value = _read(item, text)
+        value, odd = _read(item, text)
     except (Unreadable, NotAnAnswer) as problem:
         key, values = refusals.text_of(problem)
-        work.answer(key, (), **values)
+        work.answer(key, (), **{"phone": screens.phone(work), **values})
         _ask(work, response, item)
         return
-    take(work, response, item, value, text)
+    take(work, response, item, value, text, odd=odd)
 
 
-def _read(item: Item, text: str) -> Value:
-    """Read typed words; danger comes before doubt, so an odd temperature is triaged at once as it was meant."""
+def _read(item: Item, text: str) -> tuple[Value, bool]:
+    """Read typed words as a value, and whether it is odd enough to be asked back.
+
+    Danger comes before doubt: triage takes an odd temperature as it was meant.
+    """
     match item.kind:
         case ItemKind.TEMPERATURE:
-            return accept(item, parse_temperature(text).value)
+            reading = parse_temperature(text)
+            value = accept(item, reading.value)
+            return value, reading.confirm or needs_confirmation(item, value)
         case ItemKind.NUMBER:
-            return accept(item, float(parse_whole_number(text).value))
+            value = accept(item, float(parse_whole_number(text).value))
+            return value, needs_confirmation(item, value)
         case ItemKind.TEXT:
-            return accept(item, text)
+            return accept(item, text), False
         case _:
             raise NotAnAnswer(item.id, "form.please_tap")
 
 
-def take(work: Work, response: Response, item: Item, value: Value, said: str) -> None:
-    """Store one answer, triage what is known, and go on or act."""
+def take(work: Work, response: Response, item: Item, value: Value, said: str, *, odd: bool = False) -> None:
+    """Store one answer, triage what is known, and go on or act; an ``odd`` number is asked back."""
     _store(work, response, item, value, said)
-    if not _act_on_danger(work, response):
+    if _act_on_danger(work, response):
+        return
+    if odd and response.urgency is None:
+        _watch(work, response, item)
+        args = {"r": response.id, "i": item.id}
+        rows = [
+            [Button("form.button.yes", "report.right", {**args, "right": True})],
+            [Button("form.button.no", "report.right", {**args, "right": False})],
+        ]
+        work.answer("form.is_it", rows, single_use=True, value=f"{value:g} °C")
+        return
+    ask_next(work, response)
+
+
+def confirm(work: Work, args: dict[str, Any]) -> None:
+    """Take the reply to "is that right?"; triage did not wait for it.
+
+    Raises:
+        DialogueEnded: the report is closed or belongs to somebody else.
+    """
+    response = _mine(work, args["r"])
+    item = _questionnaire(work).item(args["i"])
+    if not args["right"] and _is_open(work, item):
+        work.unplan("answered", kind=SILENCE, about_id=response.id)
+        _watch(work, response, item)
+        _ask(work, response, item)
+    else:
         ask_next(work, response)
 
 
@@ -329,6 +362,8 @@ def _shown(item: Item, row: Answer) -> object:
     value = json.loads(row.value)
     if item.kind is ItemKind.YES_NO:
         return Text("form.button.yes" if value else "form.button.no")
+    if item.kind is ItemKind.TEMPERATURE:
+        return Text("report.celsius", {"value": f"{value:g}", "said": row.said})
     chosen = value if isinstance(value, list) else [value]
     named = [Text(option.text) for option in item.options if option.id in chosen]
     return Lines(named, between=", ") if named else row.said

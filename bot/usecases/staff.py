@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from bot.store import audit
 from bot.store.models import StaffMember
 from bot.usecases import refusals
 from bot.work import Button, Lines, Text, Work
@@ -19,6 +20,7 @@ def show(work: Work, _args: object = None) -> None:
         for member in members
         if member.id != work.caller.staff_id
     ]
+    audit.record(work.session, "staff.listed")
     lines = [Text("staff.line", {"name": member.name, "role": Text(f"role.{member.role}")}) for member in members]
     work.answer("staff.title", rows, lines=Lines(lines))
 

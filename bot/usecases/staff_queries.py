@@ -1,5 +1,6 @@
 """What do staff ask: who is there, what is due, how is this patient, were the tablets taken?"""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,9 +18,9 @@ from bot.domain.parsing import Unreadable, parse_subject_code
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.visits import PlannedVisit, VisitKind, VisitStatus, visit_status
 from bot.store import audit, people
-from bot.store.models import DoseOrder, DoseReport, Escalation, Response, Subject, Visit, Weight
+from bot.store.models import DoseOrder, Escalation, Response, Subject, Visit, Weight
 from bot.texts import number
-from bot.usecases import cases, enrol, refusals, tablets, visits
+from bot.usecases import cases, enrol, escalate, refusals, tablets, visits
 from bot.work import Button, Day, Lines, Text, Work
 
 DUE_DAYS = 7
@@ -142,9 +143,7 @@ def show_patient(work: Work, subject: Subject) -> None:
         state=Text(f"participation.{subject.state}"),
         reach=_reach(work, subject),
         language=Text(f"language.{subject.locale}"),
-        phone=(subject.phone or Text("case.no_phone"))
-        if work.caller.role in CLINICAL
-        else Text("patient.phone_hidden"),
+        phone=escalate.phone_of(work, subject),
         visits=Lines(
             [
                 Text(
@@ -165,7 +164,7 @@ def show_patient(work: Work, subject: Subject) -> None:
                 Text(
                     "patient.case",
                     {
-                        "level": Text(cases._level(case)),
+                        "level": Text(cases.level_of(case)),
                         "number": case.id,
                         "state": Text(f"case.state.{case.state}"),
                     },
@@ -294,13 +293,8 @@ def percent(share: Any) -> str:
 
 def _reasons(work: Work, subject: Subject, first_on: date, last_on: date) -> Lines:
     """Return why tablets were not taken, the most frequent reason first."""
-    counted: dict[str, int] = {}
-    day = first_on
-    while day <= last_on:
-        report: DoseReport | None = tablets.latest_report(work.session, subject, day)
-        if report is not None and report.reason is not None:
-            counted[report.reason] = counted.get(report.reason, 0) + 1
-        day += timedelta(days=1)
+    reports = tablets.reports_of(work.session, subject, first_on, last_on).values()
+    counted = Counter(report.reason for report in reports if report.reason is not None)
     texts = {reason.code: reason.text for reason in work.protocol.skip_reasons}
     ranked = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
     return Lines(

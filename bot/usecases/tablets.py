@@ -1,5 +1,6 @@
 """Were today's tablets taken? The daily question, its answers, and what staff hear of it."""
 
+from collections.abc import Sequence
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -262,42 +263,51 @@ REASON_FORM = forms.register(
 # What is known
 
 
-def order_on(session: Session, subject: Subject, day: date) -> DoseOrder | None:
-    """Return the order that was in force on a day."""
+def orders_of(session: Session, subject: Subject) -> Sequence[DoseOrder]:
+    """Return all orders of a subject, the newest first."""
     return session.exec(
-        select(DoseOrder)
-        .where(
-            DoseOrder.subject_id == subject.id,
-            DoseOrder.from_on <= day,
-            (col(DoseOrder.until_on).is_(None)) | (col(DoseOrder.until_on) >= day),
-        )
-        .order_by(col(DoseOrder.id).desc())
-    ).first()
+        select(DoseOrder).where(DoseOrder.subject_id == subject.id).order_by(col(DoseOrder.id).desc())
+    ).all()
+
+
+def in_force(orders: Sequence[DoseOrder], day: date) -> DoseOrder | None:
+    """Return the order that was in force on a day; of several the one that was given last."""
+    for order in orders:
+        if order.from_on <= day and (order.until_on is None or day <= order.until_on):
+            return order
+    return None
+
+
+def order_on(session: Session, subject: Subject, day: date) -> DoseOrder | None:
+    return in_force(orders_of(session, subject), day)
 
 
 def latest_report(session: Session, subject: Subject, day: date) -> DoseReport | None:
-    return session.exec(
-        select(DoseReport)
-        .where(DoseReport.subject_id == subject.id, DoseReport.day_on == day)
-        .order_by(col(DoseReport.version).desc())
-    ).first()
+    return reports_of(session, subject, day, day).get(day)
 
 
-def statuses(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseStatus]:
-    """Return what is known of each day: reported, asked without answer, or nothing ordered."""
-    known: dict[date, DoseStatus] = {}
-    day = first_on
-    while day <= last_on:
-        known[day] = DoseStatus.UNKNOWN if order_on(session, subject, day) else DoseStatus.NOT_ORDERED
-        day += timedelta(days=1)
-    for said in session.exec(
+def reports_of(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseReport]:
+    """Return what was said of each day, the newest version; days without a word are left out."""
+    reports = session.exec(
         select(DoseReport)
         .where(DoseReport.subject_id == subject.id, DoseReport.day_on >= first_on, DoseReport.day_on <= last_on)
         .order_by(col(DoseReport.version))
-    ).all():
-        if known[said.day_on] is not DoseStatus.NOT_ORDERED:
-            settled = said.status != NOT_YET
-            known[said.day_on] = DoseStatus(said.status) if settled else DoseStatus.UNKNOWN
+    ).all()
+    return {each.day_on: each for each in reports}
+
+
+def statuses(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseStatus]:
+    """Return what is known of each day: reported, not known, or nothing ordered."""
+    orders = orders_of(session, subject)
+    reports = reports_of(session, subject, first_on, last_on)
+    known: dict[date, DoseStatus] = {}
+    for day in (first_on + timedelta(days=number) for number in range((last_on - first_on).days + 1)):
+        if in_force(orders, day) is None:
+            known[day] = DoseStatus.NOT_ORDERED
+        elif day not in reports or reports[day].status == NOT_YET:
+            known[day] = DoseStatus.UNKNOWN
+        else:
+            known[day] = DoseStatus(reports[day].status)
     return known
 
 

@@ -1,7 +1,7 @@
 """When is the next visit, who is reminded of it, and what becomes of it?"""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlmodel import col, select
@@ -15,7 +15,7 @@ from bot.domain.visits import PlannedVisit, VisitKind
 from bot.store import audit, people
 from bot.store.models import AgendaItem, Subject, Visit, VisitRecord
 from bot.usecases import escalate, screens
-from bot.work import Button, Day, Lane, Lines, Text, Work
+from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
 REMINDER = "visit.reminder"
 PLANNED, DONE, MISSED, CANCELLED = "planned", "done", "missed", "cancelled"
@@ -145,26 +145,57 @@ def remind(work: Work, item: AgendaItem) -> str:
     if visit.id != together[0].id:
         # One message names both visits of a day; the first of them carries it.
         return "said with the other visit of that day"
+    readers = _tell(
+        work,
+        subject,
+        visit,
+        item.detail["text"],
+        reply_buttons(visit),
+        key=item.key,
+        useful_until=item.useful_until,
+        what=visit_names(together),
+        bring=Lines([Text(f"visit.bring.{each.kind}") for each in together]),
+    )
+    return "reminded" if readers else "nobody to remind"
+
+
+def _tell(
+    work: Work,
+    subject: Subject,
+    visit: Visit,
+    text: str,
+    keyboard: Keyboard = (),
+    *,
+    key: str,
+    due_at: datetime | None = None,
+    useful_until: datetime | None = None,
+    **values: object,
+) -> int:
+    """Say something about a visit to the patient and to caregivers, who are told whose visit it is."""
+    patients = {account.id for account in people.speakers(work.session, subject.id or 0, "patient")}
+    values |= {
+        "day": Day(visit.target_on),
+        "place": work.settings.site_place or Text("visit.place.default"),
+        "phone": screens.phone(work),
+    }
     readers = people.speakers(work.session, subject.id or 0)
     for account in readers:
+        own = account.id in patients
         work.say(
             account,
-            item.detail["text"],
-            reply_buttons(visit),
+            text if own else "visit.for_caregiver",
+            keyboard,
             lane=Lane.REMINDER,
             purpose=REMINDER,
             about_id=visit.id,
             subject_id=subject.id,
             single_use=True,
-            dedupe_key=f"{item.key}:{account.id}",
-            useful_until=item.useful_until,
-            day=Day(visit.target_on),
-            what=visit_names(together),
-            bring=Lines([Text(f"visit.bring.{each.kind}") for each in together]),
-            place=work.settings.site_place or Text("visit.place.default"),
-            phone=screens.phone(work),
+            dedupe_key=f"{key}:{account.id}",
+            due_at=due_at,
+            useful_until=useful_until,
+            **(values if own else {"text": Text(text, dict(values))}),
         )
-    return "reminded" if readers else "nobody to remind"
+    return len(readers)
 
 
 def visit_names(visits: Sequence[Visit]) -> Lines:
@@ -338,22 +369,16 @@ def announce(work: Work, visit: Visit) -> None:
     subject = work.session.get_one(Subject, visit.subject_id)
     if not may_be_reminded(ParticipationState(subject.state)):
         return
-    for account in people.speakers(work.session, subject.id or 0):
-        work.say(
-            account,
-            "visit.announced",
-            lane=Lane.REMINDER,
-            purpose=REMINDER,
-            about_id=visit.id,
-            subject_id=subject.id,
-            dedupe_key=f"announced:{visit.id}:{visit.plan_version}:{account.id}",
-            due_at=reminder_rules.out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours),
-            what=Text(f"visit.kind.{visit.kind}"),
-            day=Day(visit.target_on),
-            bring=Text(f"visit.bring.{visit.kind}"),
-            place=work.settings.site_place or Text("visit.place.default"),
-            phone=screens.phone(work),
-        )
+    _tell(
+        work,
+        subject,
+        visit,
+        "visit.announced",
+        key=f"announced:{visit.id}:{visit.plan_version}",
+        due_at=reminder_rules.out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours),
+        what=Text(f"visit.kind.{visit.kind}"),
+        bring=Text(f"visit.bring.{visit.kind}"),
+    )
 
 
 def show_visit(work: Work, args: dict[str, Any]) -> None:
