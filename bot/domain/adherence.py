@@ -143,9 +143,7 @@ def consecutive_missed(statuses: Mapping[date, DoseStatus], until: date) -> int:
     return missed
 
 
-def adherence_flag(
-    statuses: Mapping[date, DoseStatus], until: date, rule: AdherenceRule | None = None
-) -> Urgency:
+def adherence_flag(statuses: Mapping[date, DoseStatus], until: date, rule: AdherenceRule | None = None) -> Urgency:
     """Return the urgency (green, yellow or amber) that the missed doses up to ``until`` have.
 
     Amber: ``amber_run_days`` (7) missed in a row. Yellow: ``yellow_run_days`` (3) in a row, or

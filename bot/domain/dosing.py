@@ -101,9 +101,7 @@ def mg_per_kg(order: DoseOrder, weight_kg: Decimal) -> Decimal:
 
 def order_on(orders: Iterable[DoseOrder], on: date) -> DoseOrder | None:
     """Return the order that holds on the site day ``on``, the newest if several do, or None."""
-    holding = (
-        order for order in orders if order.from_on <= on and (order.until_on is None or on <= order.until_on)
-    )
+    holding = (order for order in orders if order.from_on <= on and (order.until_on is None or on <= order.until_on))
     return max(holding, key=lambda order: order.from_on, default=None)
 
 

@@ -193,8 +193,7 @@ def chain_from_dict(kept: Mapping[str, Any]) -> Chain:
     """
     try:
         steps = tuple(
-            ChainStep(step["after_minutes"], tuple(step["roles"]), step["repeat_minutes"])
-            for step in kept["steps"]
+            ChainStep(step["after_minutes"], tuple(step["roles"]), step["repeat_minutes"]) for step in kept["steps"]
         )
         return Chain(kept["urgency"], steps, kept["acknowledge_within_minutes"])
     except (KeyError, TypeError) as error:
@@ -204,9 +203,7 @@ def chain_from_dict(kept: Mapping[str, Any]) -> Chain:
 def _level(chain: Chain, opened_at: datetime, moment: datetime) -> int | None:
     """Return the index of the highest step whose time has come at ``moment``, or None before the first."""
     reached = [
-        index
-        for index, step in enumerate(chain.steps)
-        if opened_at + timedelta(minutes=step.after_minutes) <= moment
+        index for index, step in enumerate(chain.steps) if opened_at + timedelta(minutes=step.after_minutes) <= moment
     ]
     return reached[-1] if reached else None
 

@@ -64,9 +64,7 @@ TRANSITIONS: Mapping[tuple[ParticipationState, ParticipationEvent], Participatio
 )
 
 
-def move(
-    state: ParticipationState, event: ParticipationEvent, reason: str | None = None
-) -> ParticipationState:
+def move(state: ParticipationState, event: ParticipationEvent, reason: str | None = None) -> ParticipationState:
     """Return the state after ``event``.
 
     Raises:

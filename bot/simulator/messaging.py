@@ -106,9 +106,7 @@ def answer_callback_query(telegram: "SimulatedTelegram", params: Params, files: 
     press = telegram.unanswered.get(params.text("callback_query_id"))
     kept = PRESS_KEPT * telegram.clock.speed
     if press is None or telegram.clock.now() - press.at > kept:
-        raise Refused(
-            400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
-        )
+        raise Refused(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
     del telegram.unanswered[press.query_id]
     press.phone.toasts.append(text)
     return True

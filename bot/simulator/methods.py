@@ -16,9 +16,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "logOut": frozenset(),
     "close": frozenset(),
     "getUpdates": frozenset({"offset", "limit", "timeout", "allowed_updates"}),
-    "setWebhook": frozenset(
-        {"url", "max_connections", "allowed_updates", "drop_pending_updates", "secret_token"}
-    ),
+    "setWebhook": frozenset({"url", "max_connections", "allowed_updates", "drop_pending_updates", "secret_token"}),
     "deleteWebhook": frozenset({"drop_pending_updates"}),
     "getWebhookInfo": frozenset(),
     "sendMessage": _SEND | {"text", "parse_mode", "entities", "link_preview_options"},

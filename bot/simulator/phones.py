@@ -64,9 +64,7 @@ class Group:
 class Phone:
     """One person's Telegram. What the person does becomes an update; nothing waits for the bot."""
 
-    def __init__(
-        self, telegram: "SimulatedTelegram", user_id: int, first_name: str, language_code: str
-    ) -> None:
+    def __init__(self, telegram: "SimulatedTelegram", user_id: int, first_name: str, language_code: str) -> None:
         self._telegram = telegram
         self.user_id = user_id
         self.first_name = first_name

@@ -42,9 +42,7 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(
-    simulated: SimulatedTelegram, host: str = "127.0.0.1", port: int = 0
-) -> AsyncIterator[Served]:
+async def serve(simulated: SimulatedTelegram, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Served]:
     """Serve a simulated Telegram on this machine; port 0 takes a free one.
 
     Raises:
@@ -81,9 +79,7 @@ class _Server:
         return _respond(request, await self._simulated.exchange(token, method, params, files))
 
     async def answer_file(self, request: web.Request) -> web.Response:
-        return _respond(
-            request, self._simulated.download(request.match_info["token"], request.match_info["path"])
-        )
+        return _respond(request, self._simulated.download(request.match_info["token"], request.match_info["path"]))
 
     async def deliver(self) -> None:
         """Post waiting updates to the webhook one by one, while one is set."""
@@ -106,9 +102,7 @@ class _Server:
         webhook = self._simulated.updates.webhook
         headers = {"X-Telegram-Bot-Api-Secret-Token": webhook.secret_token} if webhook.secret_token else {}
         try:
-            async with session.post(
-                webhook.url, json=update, headers=headers, allow_redirects=False
-            ) as answer:
+            async with session.post(webhook.url, json=update, headers=headers, allow_redirects=False) as answer:
                 return 200 <= answer.status < 300
         except (aiohttp.ClientError, TimeoutError):
             _LOG.info("The webhook does not answer; the update stays")
@@ -133,6 +127,4 @@ async def _fields(request: web.Request) -> tuple[dict[str, Any], dict[str, Uploa
 def _respond(request: web.Request, exchange: Exchange) -> web.Response:
     if exchange.cut is not None and request.transport is not None:
         request.transport.abort()
-    return web.Response(
-        status=exchange.status, body=exchange.body, headers={"Content-Type": exchange.content_type}
-    )
+    return web.Response(status=exchange.status, body=exchange.body, headers={"Content-Type": exchange.content_type})

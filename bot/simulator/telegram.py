@@ -141,8 +141,7 @@ class SimulatedTelegram:
         and the bot would believe that it had an effect.
         """
         uploads = {
-            name: Upload(name, file) if isinstance(file, bytes) else file
-            for name, file in (files or {}).items()
+            name: Upload(name, file) if isinstance(file, bytes) else file for name, file in (files or {}).items()
         }
         try:
             return {"ok": True, "result": await self._result(method, params, uploads)}
@@ -168,9 +167,7 @@ class SimulatedTelegram:
         if fault.retry_after is not None:
             description = f"Too Many Requests: retry after {fault.retry_after}"
             parameters = {"retry_after": fault.retry_after}
-            return _answer(
-                {"ok": False, "error_code": 429, "description": description, "parameters": parameters}
-            )
+            return _answer({"ok": False, "error_code": 429, "description": description, "parameters": parameters})
         if fault.body is not None:
             return Exchange(fault.status or 200, fault.body, fault.content_type)
         if fault.status is not None:

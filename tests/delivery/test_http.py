@@ -154,9 +154,7 @@ async def test_a_cut_connection_has_an_unknown_outcome(
     assert len(telegram.log) == arrived
 
 
-async def test_a_late_answer_times_out_though_the_message_is_there(
-    bot: Bot, telegram: SimulatedTelegram
-) -> None:
+async def test_a_late_answer_times_out_though_the_message_is_there(bot: Bot, telegram: SimulatedTelegram) -> None:
     telegram.fail("sendMessage", delay=0.2)
     with pytest.raises(TimedOut):
         await bot.send_message(1001, "hello", read_timeout=0.05)
@@ -218,9 +216,7 @@ def test_a_proxy_of_another_kind_is_refused_without_telling_its_address(proxy: s
     assert "127.0.0.1" not in str(error.value)
 
 
-async def test_a_request_through_a_proxy_arrives(
-    served: Served, telegram: SimulatedTelegram, patient: Phone
-) -> None:
+async def test_a_request_through_a_proxy_arrives(served: Served, telegram: SimulatedTelegram, patient: Phone) -> None:
     """For http addresses a proxy is asked with the whole address, which the server understands too."""
     async with AiohttpRequest(proxy_url=f"http://127.0.0.1:{served.port}") as request:
         assert await request.post(f"http://telegram.invalid/bot{DEFAULT_TOKEN}/getMe")

@@ -31,11 +31,7 @@ LETTERS = {
 
 def days(letters: str) -> dict[date, DoseStatus]:
     """One letter a day from FIRST on; a dot is a day without any entry."""
-    return {
-        FIRST + timedelta(days=number): LETTERS[letter]
-        for number, letter in enumerate(letters)
-        if letter != "."
-    }
+    return {FIRST + timedelta(days=number): LETTERS[letter] for number, letter in enumerate(letters) if letter != "."}
 
 
 def last(letters: str) -> date:

@@ -42,9 +42,7 @@ def order(tablets: str, strength: int = 125, from_on: date = FROM, until_on: dat
         pytest.param("0.5", 90, "45", "0.8", id="0.75 is rounded half up"),
     ],
 )
-def test_the_daily_amount_is_tablets_times_strength(
-    tablets: str, strength: int, total: str, per_kg: str
-) -> None:
+def test_the_daily_amount_is_tablets_times_strength(tablets: str, strength: int, total: str, per_kg: str) -> None:
     assert daily_mg(order(tablets, strength)) == Decimal(total)
     assert mg_per_kg(order(tablets, strength), SIXTY_KG) == Decimal(per_kg)
 

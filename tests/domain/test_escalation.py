@@ -122,9 +122,7 @@ def test_paging_is_possible_exactly_while_nobody_has_taken_the_case(state: CaseS
         pytest.param(RED, -60, 1, 0, 0, False, id="pages from before the re-opening do not count"),
     ],
 )
-def test_the_next_page(
-    chain: Chain, last: float | None, now: float, step: int, due: float, repeat: bool
-) -> None:
+def test_the_next_page(chain: Chain, last: float | None, now: float, step: int, due: float, repeat: bool) -> None:
     paged = 0 if last is None else 3
     page = next_page(chain, OPENED, paged, None if last is None else after(last), after(now))
     assert page == NextPage(paged + 1, step, chain.steps[step].roles, after(due), repeat)

@@ -58,15 +58,9 @@ def test_the_first_injection_is_on_the_day_that_staff_chose() -> None:
 @pytest.mark.parametrize(
     ("last_on", "interval", "target", "first", "last"),
     [
-        pytest.param(
-            date(2026, 3, 2), 21, date(2026, 3, 23), date(2026, 3, 23), date(2026, 4, 6), id="three weeks"
-        ),
-        pytest.param(
-            date(2026, 3, 2), 28, date(2026, 3, 30), date(2026, 3, 23), date(2026, 4, 6), id="four weeks"
-        ),
-        pytest.param(
-            date(2026, 3, 2), 35, date(2026, 4, 6), date(2026, 3, 23), date(2026, 4, 6), id="five weeks"
-        ),
+        pytest.param(date(2026, 3, 2), 21, date(2026, 3, 23), date(2026, 3, 23), date(2026, 4, 6), id="three weeks"),
+        pytest.param(date(2026, 3, 2), 28, date(2026, 3, 30), date(2026, 3, 23), date(2026, 4, 6), id="four weeks"),
+        pytest.param(date(2026, 3, 2), 35, date(2026, 4, 6), date(2026, 3, 23), date(2026, 4, 6), id="five weeks"),
         pytest.param(
             date(2028, 2, 10), 21, date(2028, 3, 2), date(2028, 3, 2), date(2028, 3, 16), id="over a leap day"
         ),
@@ -78,9 +72,7 @@ def test_the_first_injection_is_on_the_day_that_staff_chose() -> None:
 def test_the_next_injection_counts_from_the_last_real_one(
     last_on: date, interval: int, target: date, first: date, last: date
 ) -> None:
-    assert next_injection(last_on, interval, INJECTION) == PlannedVisit(
-        VisitKind.INJECTION, target, first, last
-    )
+    assert next_injection(last_on, interval, INJECTION) == PlannedVisit(VisitKind.INJECTION, target, first, last)
 
 
 def test_a_missed_injection_is_planned_again_inside_what_is_left_of_the_window() -> None:
@@ -98,9 +90,7 @@ def test_an_injection_past_the_longest_interval_has_a_window_of_one_day() -> Non
     interval=st.integers(21, 35),
     put_off=st.none() | st.integers(-60, 120),
 )
-def test_no_injection_is_ever_planned_before_day_21(
-    last_on: date, interval: int, put_off: int | None
-) -> None:
+def test_no_injection_is_ever_planned_before_day_21(last_on: date, interval: int, put_off: int | None) -> None:
     not_before = None if put_off is None else last_on + timedelta(days=put_off)
     visit = next_injection(last_on, interval, INJECTION, not_before)
     assert visit.first_on >= last_on + timedelta(days=21)
@@ -179,9 +169,7 @@ def test_the_next_count_is_routine_or_the_one_before_the_injection(
         pytest.param(10, 21, 20, 20, id="inside the days before the injection"),
     ],
 )
-def test_a_missed_count_is_planned_again(
-    last: int, injection: int | None, not_before: int, target: int
-) -> None:
+def test_a_missed_count_is_planned_again(last: int, injection: int | None, not_before: int, target: int) -> None:
     visit = next_cbc(
         plus(last), 14, CBC, None if injection is None else plus(injection), DAY, not_before=plus(not_before)
     )

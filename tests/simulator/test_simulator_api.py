@@ -67,9 +67,7 @@ async def test_message_ids_rise_in_a_chat_and_the_date_is_the_clocks(
             "Bad Request: message to be replied not found",
             id="answer to nothing",
         ),
-        pytest.param(
-            {"reply_markup": "{"}, "Bad Request: can't parse reply markup JSON object", id="broken JSON"
-        ),
+        pytest.param({"reply_markup": "{"}, "Bad Request: can't parse reply markup JSON object", id="broken JSON"),
         pytest.param(
             {"reply_markup": keyboard(callback_data="x" * 65)},
             "Bad Request: BUTTON_DATA_INVALID",
@@ -82,8 +80,7 @@ async def test_message_ids_rise_in_a_chat_and_the_date_is_the_clocks(
         ),
         pytest.param(
             {"reply_markup": keyboard(callback_data="")},
-            "Bad Request: can't parse inline keyboard button: "
-            "Text buttons are unallowed in the inline keyboard",
+            "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
             id="no data",
         ),
         pytest.param(
@@ -93,8 +90,7 @@ async def test_message_ids_rise_in_a_chat_and_the_date_is_the_clocks(
         ),
         pytest.param(
             {"reply_markup": keyboard(url="tel:0571-0000-0000")},
-            "Bad Request: inline keyboard button URL 'tel:0571-0000-0000' is invalid: "
-            "Unsupported URL protocol",
+            "Bad Request: inline keyboard button URL 'tel:0571-0000-0000' is invalid: Unsupported URL protocol",
             id="a telephone link",
         ),
     ],
@@ -127,19 +123,13 @@ async def test_a_text_of_exactly_4096_characters_after_parsing_is_taken(
         ("<span>x</span>", 'Tag "span" must have class "tg-spoiler" at byte offset 0'),
     ],
 )
-async def test_broken_html_is_refused(
-    telegram: SimulatedTelegram, patient: Phone, text: str, reason: str
-) -> None:
+async def test_broken_html_is_refused(telegram: SimulatedTelegram, patient: Phone, text: str, reason: str) -> None:
     answer = await send(telegram, text, parse_mode="HTML")
     assert answer["description"] == f"Bad Request: can't parse entities: {reason}"
 
 
-async def test_html_becomes_text_and_entities_counted_in_utf16(
-    telegram: SimulatedTelegram, patient: Phone
-) -> None:
-    answer = await send(
-        telegram, ' 🩸 <b>1 &lt; 2</b> <a href="https://a.example/">x</a> ', parse_mode="HTML"
-    )
+async def test_html_becomes_text_and_entities_counted_in_utf16(telegram: SimulatedTelegram, patient: Phone) -> None:
+    answer = await send(telegram, ' 🩸 <b>1 &lt; 2</b> <a href="https://a.example/">x</a> ', parse_mode="HTML")
     assert answer["result"]["text"] == "🩸 1 < 2 x"
     assert answer["result"]["entities"] == [
         {"type": "bold", "offset": 3, "length": 5},
@@ -158,9 +148,7 @@ async def test_who_never_started_or_blocked_the_bot_cannot_be_written_to(
     assert (answer["error_code"], answer["description"]) == (403, "Forbidden: bot was blocked by the user")
     await patient.unblocks()
     assert (await send(telegram))["ok"]
-    kinds = [
-        entry.update["my_chat_member"]["new_chat_member"]["status"] for entry in telegram.updates.pending
-    ]
+    kinds = [entry.update["my_chat_member"]["new_chat_member"]["status"] for entry in telegram.updates.pending]
     assert kinds == ["kicked", "member"]
 
 
@@ -190,9 +178,7 @@ async def test_an_edit_replaces_text_and_takes_the_keyboard_away(
 async def test_only_the_bots_own_messages_can_be_edited(
     telegram: SimulatedTelegram, patient: Phone, message_id: int, description: str
 ) -> None:
-    answer = await telegram.call(
-        "editMessageText", {"chat_id": PATIENT, "message_id": message_id, "text": "x"}
-    )
+    answer = await telegram.call("editMessageText", {"chat_id": PATIENT, "message_id": message_id, "text": "x"})
     assert answer["description"] == description
 
 
@@ -211,15 +197,11 @@ async def test_a_deleted_message_leaves_the_screen_and_is_not_found_again(
     assert late["description"] == "Bad Request: message can't be deleted for everyone"
 
 
-async def test_a_photo_is_measured_and_a_document_keeps_its_name(
-    telegram: SimulatedTelegram, patient: Phone
-) -> None:
+async def test_a_photo_is_measured_and_a_document_keeps_its_name(telegram: SimulatedTelegram, patient: Phone) -> None:
     photo = await telegram.call("sendPhoto", {"chat_id": PATIENT, "caption": "calendar"}, {"photo": PNG})
     assert (photo["result"]["photo"][0]["width"], photo["result"]["photo"][0]["height"]) == (64, 48)
     upload = Upload("visits.csv", b"a,b")
-    sent = await telegram.call(
-        "sendDocument", {"chat_id": PATIENT, "document": "attach://part"}, {"part": upload}
-    )
+    sent = await telegram.call("sendDocument", {"chat_id": PATIENT, "document": "attach://part"}, {"part": upload})
     assert sent["result"]["document"]["file_name"] == "visits.csv"
     again = await telegram.call(
         "sendDocument", {"chat_id": PATIENT, "document": sent["result"]["document"]["file_id"]}
@@ -269,17 +251,13 @@ async def test_a_press_is_answered_in_time_and_shortly_or_not_at_all(
     await patient.taps("Yes")
     pressed = telegram.updates.pending[0].update["callback_query"]["id"]
     clock.advance(seconds=seconds_later)
-    answer = await telegram.call(
-        "answerCallbackQuery", {"callback_query_id": query_id or pressed, "text": text}
-    )
+    answer = await telegram.call("answerCallbackQuery", {"callback_query_id": query_id or pressed, "text": text})
     wanted = "MESSAGE_TOO_LONG" if text else "query is too old and response timeout expired"
     assert wanted in answer["description"]
     assert patient.last_toast is None
 
 
-async def test_an_answered_press_shows_its_notice_and_is_gone(
-    telegram: SimulatedTelegram, patient: Phone
-) -> None:
+async def test_an_answered_press_shows_its_notice_and_is_gone(telegram: SimulatedTelegram, patient: Phone) -> None:
     await send(telegram, reply_markup=keyboard(callback_data="yes"))
     await patient.taps("Yes")
     query = telegram.updates.pending[0].update["callback_query"]
@@ -354,9 +332,7 @@ async def test_in_a_faster_time_a_press_is_kept_as_many_real_seconds() -> None:
     assert (await telegram.call("answerCallbackQuery", {"callback_query_id": query["id"]}))["ok"]
 
 
-async def test_only_the_kinds_that_the_bot_asked_for_are_queued(
-    telegram: SimulatedTelegram, patient: Phone
-) -> None:
+async def test_only_the_kinds_that_the_bot_asked_for_are_queued(telegram: SimulatedTelegram, patient: Phone) -> None:
     await telegram.call("getUpdates", {"allowed_updates": '["callback_query"]'})
     await patient.sends("hello")
     assert telegram.updates.pending == []
@@ -389,9 +365,7 @@ async def test_an_unknown_method_or_field_is_noticed(telegram: SimulatedTelegram
         telegram.check_misuses()
 
 
-async def test_the_command_menu_of_the_chat_and_language_wins(
-    telegram: SimulatedTelegram, patient: Phone
-) -> None:
+async def test_the_command_menu_of_the_chat_and_language_wins(telegram: SimulatedTelegram, patient: Phone) -> None:
     async def menu(command: str, **fields: str) -> None:
         commands = json.dumps([{"command": command, "description": "something"}])
         assert (await telegram.call("setMyCommands", {"commands": commands, **fields}))["ok"]

@@ -101,9 +101,7 @@ async def started(telegram: SimulatedTelegram) -> Phone:
     return patient
 
 
-async def test_the_library_meets_the_errors_of_the_real_server(
-    telegram: SimulatedTelegram, application: App
-) -> None:
+async def test_the_library_meets_the_errors_of_the_real_server(telegram: SimulatedTelegram, application: App) -> None:
     patient = await started(telegram)
     bot = application.bot
     with pytest.raises(BadRequest, match="Message is too long"):
@@ -157,14 +155,10 @@ async def test_the_live_bots_check_and_error_are_used_when_given(telegram: Simul
         await application.bot.send_message(1001, "hello")
 
 
-async def test_files_profile_and_chat_pass_through_the_library(
-    telegram: SimulatedTelegram, application: App
-) -> None:
+async def test_files_profile_and_chat_pass_through_the_library(telegram: SimulatedTelegram, application: App) -> None:
     patient = await started(telegram)
     bot = application.bot
-    sent = await bot.send_document(
-        1001, b"a,b", filename="visits.csv", caption="<i>list</i>", parse_mode="HTML"
-    )
+    sent = await bot.send_document(1001, b"a,b", filename="visits.csv", caption="<i>list</i>", parse_mode="HTML")
     assert sent.document is not None
     assert sent.document.file_name == "visits.csv"
     assert patient.last.text == "list"

@@ -42,9 +42,7 @@ async def test_a_command_carries_the_entity_that_handlers_look_for(
     assert waiting(telegram)[0]["message"]["entities"] == [{"type": "bot_command", "offset": 0, "length": 20}]
 
 
-async def test_a_text_of_5000_characters_leaves_in_two_messages(
-    telegram: SimulatedTelegram, patient: Phone
-) -> None:
+async def test_a_text_of_5000_characters_leaves_in_two_messages(telegram: SimulatedTelegram, patient: Phone) -> None:
     await patient.sends("x" * 5000)
     assert [len(update["message"]["text"]) for update in waiting(telegram)] == [4096, 904]
 
@@ -90,9 +88,7 @@ async def test_a_tap_finds_the_newest_button_and_an_exact_label_first(
     assert waiting(telegram)[2]["callback_query"]["message"]["message_id"] == old.message_id
 
 
-async def test_a_missing_button_names_those_on_the_screen(
-    telegram: SimulatedTelegram, patient: Phone
-) -> None:
+async def test_a_missing_button_names_those_on_the_screen(telegram: SimulatedTelegram, patient: Phone) -> None:
     await ask(telegram, "?", {"text": "Yes", "callback_data": "y"}, {"text": "No", "callback_data": "n"})
     with pytest.raises(NoSuchButton, match=r"'Maybe', only: \['Yes', 'No'\]"):
         await patient.taps("Maybe")
@@ -110,9 +106,7 @@ async def test_the_same_press_comes_again_as_a_new_update_and_query(
     assert first["callback_query"]["data"] == second["callback_query"]["data"]
 
 
-async def test_a_link_button_is_opened_and_tells_the_bot_nothing(
-    telegram: SimulatedTelegram, patient: Phone
-) -> None:
+async def test_a_link_button_is_opened_and_tells_the_bot_nothing(telegram: SimulatedTelegram, patient: Phone) -> None:
     await ask(telegram, "?", {"text": "Read", "url": "https://hospital.example/"})
     await patient.taps("Read")
     assert (patient.opened_links, waiting(telegram)) == (["https://hospital.example/"], [])
@@ -170,7 +164,5 @@ async def test_in_a_group_the_bot_hears_commands_only_until_it_leaves(
 
 
 async def test_the_screen_shows_the_chat_as_it_is_now(telegram: SimulatedTelegram, patient: Phone) -> None:
-    await ask(
-        telegram, "Any fever?", {"text": "Yes", "callback_data": "y"}, {"text": "No", "callback_data": "n"}
-    )
+    await ask(telegram, "Any fever?", {"text": "Yes", "callback_data": "y"}, {"text": "No", "callback_data": "n"})
     assert patient.screen() == "S-001: /start\nfollowup_bot: Any fever?\n  [Yes] [No]"
