@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import select
 from telegram import BotCommand, LinkPreviewOptions
 from telegram.error import InvalidToken, TelegramError
@@ -38,7 +38,7 @@ from bot.protocol.load import ProtocolFaulty, bundled_folder, load
 from bot.protocol.model import Protocol
 from bot.settings import Settings, require
 from bot.store import schema
-from bot.store.models import StaffMember
+from bot.store.models import InboxUpdate, OutboxMessage, StaffMember, Subject
 from bot.store.outbox import CLAIM_LAPSES
 from bot.store.session import Store
 from bot.texts import Texts, bundled_texts
@@ -101,18 +101,25 @@ def open_store(settings: Settings) -> Store:
     """
     require(settings, "encryption_key")
     assert settings.encryption_key is not None
-    store = Store(settings.database_url, Cipher(settings.encryption_key.get_secret_value()))
+    store: Store | None = None
     try:
+        store = Store(settings.database_url, Cipher(settings.encryption_key.get_secret_value()))
         schema.upgrade(store)
-    except OperationalError as error:
-        store.close()
+    except (OSError, DatabaseError) as error:
+        if store is not None:
+            store.close()
         # The driver's words name the host or the file, never the password.
         raise DatabaseUnreachable(
-            f"the database of FOLLOWUP_DATABASE_URL cannot be opened: {' '.join(str(error.orig).split())}"
+            f"the database of FOLLOWUP_DATABASE_URL cannot be opened: {_words(error)}"
         ) from None
     # A key that does not fit must stop the start, not the first patient's message.
-    store.write_now(lambda session: session.exec(select(StaffMember).limit(1)).first())
+    for table in (StaffMember, Subject, InboxUpdate, OutboxMessage):
+        store.write_now(lambda session, table=table: session.exec(select(table).limit(1)).first())  # type: ignore[misc]
     return store
+
+
+def _words(error: OSError | DatabaseError) -> str:
+    return " ".join(str(error.orig if isinstance(error, DatabaseError) else error).split())
 
 
 async def username(settings: Settings) -> str:

@@ -149,16 +149,25 @@ def import_subjects(
             return []
         return [invite.invite(work, each, subject=subject) for each in (invite.PATIENT, invite.CAREGIVER)]
 
-    if invitations is not None and invitations.exists():
-        raise FileUnreadable(f"{invitations} is there already; name a new file")
+    if invitations is not None:
+        # Made before anybody is enrolled: a link that cannot be written down is lost.
+        try:
+            invitations.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            raise FileUnreadable(f"{invitations} is there already; name a new file") from None
+        except OSError as error:
+            raise FileUnreadable(f"{invitations} cannot be written: {error.strerror}") from None
     try:
         enrolled = _in_database(work_on, "import")
-    except importing.ImportFaulty:
-        _fail("nothing was imported; mend the rows named above and import the file again")
+    except BaseException as error:
+        if invitations is not None:
+            invitations.unlink()
+        if isinstance(error, importing.ImportFaulty):
+            _fail("nothing was imported; mend the rows named above and import the file again")
+        raise
     if invitations is not None:
         lines = ["code,patient_link,caregiver_link", *(",".join(row) for row in enrolled)]
         invitations.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        invitations.chmod(0o600)
     typer.echo(f"{len(enrolled)} subject(s) enrolled.")
 
 

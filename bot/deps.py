@@ -22,7 +22,9 @@ class Signal:
     async def wait(self, seconds: float) -> None:
         """Return when the signal was set, or after ``seconds``."""
         try:
-            await asyncio.wait_for(self._event.wait(), seconds)
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the signal.
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
         except TimeoutError:
             return
         finally:
@@ -39,5 +41,7 @@ class Deps:
     texts: Texts
     settings: Settings
     username: str = "followup_bot"  # of the bot, for invitation links
+    # When parts of this process last did their work, on the monotonic clock: what only memory knows.
+    pulses: dict[str, float] = field(default_factory=dict)
     outgoing: Signal = field(default_factory=Signal)
     incoming: Signal = field(default_factory=Signal)

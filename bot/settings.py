@@ -1,6 +1,7 @@
 """How is this bot set up? The environment (FOLLOWUP_*) or `.env`, as typed settings."""
 
 import ipaddress
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -96,11 +97,26 @@ class Settings(BaseSettings):
                 raise ValueError(str(error)) from error
         return value
 
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secret_fits(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
+            raise ValueError("must be 16 to 256 letters, digits, _ or -")
+        return value
+
     @field_validator("proxy_url")
     @classmethod
     def _proxy_known(cls, value: str | None) -> str | None:
         if value is not None and urlsplit(value).scheme not in {"http", "https"}:
             raise ValueError("must be an http:// or https:// proxy")
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook_is_https(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://")
+        if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            raise ValueError("must start with https://")
         return value
 
     @field_validator("clock_start")

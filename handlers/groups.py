@@ -5,8 +5,11 @@ from sqlmodel import Session
 from telegram import Chat, ChatMember, Update
 from telegram.error import TelegramError
 
+from bot.domain.people import BOT
 from bot.store import inbox, people
 from bot.texts import supported
+from bot.usecases import upkeep
+from bot.work import Work, run
 from handlers.context import TrialContext
 
 log = structlog.get_logger(__name__)
@@ -24,12 +27,11 @@ async def on_membership(update: Update, context: TrialContext) -> None:
     now = context.deps.clock.now()
     blocked = change.new_chat_member.status == ChatMember.BANNED
 
-    def note(session: Session) -> None:
-        account = people.meet(session, change.from_user.id, supported(change.from_user.language_code), now)
-        account.unreachable_at = now if blocked else None
-        account.unreachable_because = "blocked the bot" if blocked else None
+    def note(work: Work) -> None:
+        account = people.meet(work.session, change.from_user.id, supported(change.from_user.language_code), now)
+        upkeep.note_reach(work, account, "blocked the bot" if blocked else None)
 
-    await context.deps.store.write(note)
+    await run(context.deps, BOT, f"update:{update.update_id}", note)
     await _done(update, context)
 
 

@@ -1,13 +1,17 @@
 """Which jobs run, and how often? The one list; jobs say "now", tables say what is due."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.deps import Deps
 from schedules import agenda, watchdog
+
+log = structlog.get_logger(__name__)
 
 # The shortest period of a job in real seconds, however fast a rehearsal runs.
 SHORTEST_SECONDS = 0.05
@@ -34,9 +38,9 @@ def register(scheduler: AsyncIOScheduler, deps: Deps) -> None:
     """Enter the jobs, the first run at once. A late tick runs, several missed ones run as one."""
     for job in JOBS:
         scheduler.add_job(
-            job.run,
+            _run,
             "interval",
-            args=[deps],
+            args=[job, deps],
             id=job.name,
             seconds=max(job.seconds / deps.clock.speed, SHORTEST_SECONDS),
             misfire_grace_time=None,
@@ -44,3 +48,11 @@ def register(scheduler: AsyncIOScheduler, deps: Deps) -> None:
             max_instances=1,
             next_run_time=datetime.now(UTC),
         )
+
+
+async def _run(job: Job, deps: Deps) -> None:
+    try:
+        await job.run(deps)
+    except asyncio.CancelledError:
+        # The bot is being stopped. What was begun is committed or not; what is still due waits for the next start.
+        log.info("job.cut_off", job=job.name)

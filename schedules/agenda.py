@@ -1,10 +1,12 @@
 """What has become due is worked on here: reminders, questions, the next page of a case."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import structlog
 
 from bot.deps import Deps
+from bot.domain import reminders as reminder_rules
 from bot.domain.people import BOT
 from bot.store import agenda
 from bot.store.models import AgendaItem
@@ -14,6 +16,7 @@ from bot.work import Work, run
 log = structlog.get_logger(__name__)
 
 BATCH = 50
+PAUSE = timedelta(seconds=30)
 WorkOn = Callable[[Work, AgendaItem], str]
 
 ESCALATIONS: Mapping[str, WorkOn] = {
@@ -23,6 +26,7 @@ ESCALATIONS: Mapping[str, WorkOn] = {
 }
 REMINDERS: Mapping[str, WorkOn] = {visits.REMINDER: visits.remind}
 PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
+POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 
 
 async def escalations(deps: Deps) -> None:
@@ -54,9 +58,16 @@ async def work_off(deps: Deps, job: str, kinds: Mapping[str, WorkOn]) -> None:
             try:
                 await run(deps, BOT, f"job:{job}", one, number, kinds)
             except Exception:
-                # It stays due and is tried again at the next tick; the watchdog reports what stays.
+                # It is tried again soon, not at every tick; the watchdog reports what stays.
                 failed.add(number)
                 log.exception("agenda.failed", item=number)
+                await run(deps, BOT, f"job:{job}", put_off, number)
+
+
+def put_off(work: Work, number: int) -> None:
+    """Let an entry whose work failed wait a little before the next try."""
+    item = work.session.get_one(AgendaItem, number)
+    item.due_at = work.now + PAUSE
 
 
 def one(work: Work, number: int, kinds: Mapping[str, WorkOn]) -> None:
@@ -65,10 +76,21 @@ def one(work: Work, number: int, kinds: Mapping[str, WorkOn]) -> None:
     if item.state != "waiting":
         return
     if item.useful_until is not None and item.useful_until <= work.now:
-        agenda.close(item, "skipped", work.now, "too late to be useful")
-        if item.kind == tablets.PROMPT:
-            tablets.after_skipped(work, item)
+        _skip(work, item)
+        return
+    awake = reminder_rules.out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours)
+    if item.kind in POLITE and awake > work.now:
+        # It fell due while the bot was down, and now it is night: it waits for the morning, if it keeps.
+        item.due_at = awake
+        if item.useful_until is not None and item.useful_until <= awake:
+            _skip(work, item)
         return
     reason = kinds[item.kind](work, item)
     agenda.close(item, "done", work.now, reason)
     log.info("agenda.done", item=number, kind=item.kind, reason=reason)
+
+
+def _skip(work: Work, item: AgendaItem) -> None:
+    agenda.close(item, "skipped", work.now, "too late to be useful")
+    if item.kind == tablets.PROMPT:
+        tablets.after_skipped(work, item)

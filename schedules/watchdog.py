@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from bot.delivery import dispatch
 from bot.deps import Deps
 from bot.domain.people import BOT
-from bot.store import agenda
+from bot.store import agenda, outbox
 from bot.store.models import Heartbeat, InboxUpdate
 from bot.usecases import upkeep
 from bot.work import run
@@ -20,10 +20,16 @@ LATE = timedelta(minutes=10)
 
 async def look(deps: Deps) -> None:
     """Close what a dead sender left, tell of updates that could not be handled, and of work that lies still."""
-    left = await run(deps, BOT, "job:watchdog", dispatch.settle_abandoned)
+    # A claim lapses in real time, however fast a rehearsal runs.
+    lapse = outbox.CLAIM_LAPSES * max(deps.clock.speed, 1.0)
+    left = await run(deps, BOT, "job:watchdog", dispatch.settle_abandoned, lapse)
     if left:
         log.warning("watchdog.unsure", messages=left)
-    await run(deps, BOT, "job:watchdog", upkeep.report_parked)
+    for number in await deps.store.read(upkeep.parked):
+        try:
+            await run(deps, BOT, "job:watchdog", upkeep.report_parked, number)
+        except Exception:
+            log.exception("watchdog.parked_not_told", inbox=number)
     late = await deps.store.read(lambda session: len(agenda.overdue_since(session, deps.clock.now() - LATE)))
     if late:
         log.error("watchdog.overdue", items=late)

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bot import logs
 from bot.cipher import Cipher
 from bot.settings import Settings
 from bot.store import schema
@@ -22,6 +23,8 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")
 # Reading time zones on a busy machine may take long; a deadline would make tests fail by chance.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+logs.configure("CRITICAL")
 
 KEY = Cipher.new_key()
 START = datetime.fromisoformat("2026-11-02T08:00:00+08:00")

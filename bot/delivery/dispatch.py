@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -13,28 +12,31 @@ from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.store import outbox
 from bot.store.models import Account, OutboxMessage
-from bot.usecases import escalate
+from bot.usecases import escalate, upkeep
 from bot.work import Lane, Work, run
 
 log = structlog.get_logger(__name__)
 
-BATCH = 100
-CHATS_AT_ONCE = 8
+PLACES = 8  # messages on their way at once
+RED_PLACES = 2  # and so many more for the red lane
 IDLE_SECONDS = 1.0
 # Edits and command menus may be repeated without anybody noticing.
 REPEATABLE = {"edit", "unbutton", "commands"}
 
 
 class Dispatcher:
-    """Sends what is due, urgent lanes first. A chat's messages go one after the other, chats side by side:
-    one that hangs holds up nobody else.
+    """Sends what is due, urgent lanes first, a chat's messages one after the other, some chats side by side.
+
+    Only what is handed over at once is claimed, so a crash leaves few messages of unknown fate, and a red
+    one never queues behind a slow batch: two places are kept for the red lane.
     """
 
     def __init__(self, deps: Deps, channel: Channel) -> None:
         self._deps = deps
         self._channel = channel
-        self._limit = asyncio.Semaphore(CHATS_AT_ONCE)
         self._busy: dict[int, asyncio.Task[None]] = {}
+        # Chats in which a message waits for its next try; later ones must not overtake it.
+        self._held: dict[int, datetime] = {}
 
     async def run(self) -> None:
         """Send for ever; a fault of the database or the network delays, it never ends the loop."""
@@ -57,57 +59,61 @@ class Dispatcher:
         while (started := await self._start()) or self._busy:
             total += started
             if self._busy:
-                await asyncio.wait(list(self._busy.values()))
+                await asyncio.wait(list(self._busy.values()), return_when=asyncio.FIRST_COMPLETED)
         return total
 
     async def _start(self) -> int:
-        """Claim what is due in chats that are free, and begin to send it."""
+        """Claim what is due, as much as can be sent now, and begin to send it."""
+        room = outbox.Room(PLACES - len(self._busy), PLACES + RED_PLACES - len(self._busy))
+        if room.red <= 0:
+            return 0
         now, busy = self._deps.clock.now(), list(self._busy)
-        messages = await self._deps.store.write(lambda session: outbox.claim_due(session, now, busy, BATCH))
-        chats: dict[int, list[OutboxMessage]] = defaultdict(list)
-        for message in messages:
-            chats[message.chat_id].append(message)
-        for chat_id, each in chats.items():
-            self._busy[chat_id] = asyncio.create_task(self._carry(chat_id, each))
+        self._held = {chat: until for chat, until in self._held.items() if until > now}
+        held = list(self._held)
+        quiet = self._deps.protocol.quiet_hours.covers(now.astimezone(self._deps.settings.zone).time())
+        claim = asyncio.ensure_future(
+            self._deps.store.write(lambda session: outbox.claim_due(session, now, busy, held, room, quiet=quiet))
+        )
+        try:
+            messages = await asyncio.shield(claim)
+        except asyncio.CancelledError:
+            # The claim is committed all the same; unsent, its messages would be of unknown fate later.
+            self._send(await claim)
+            raise
+        self._send(messages)
         return len(messages)
 
-    async def _carry(self, chat_id: int, messages: Sequence[OutboxMessage]) -> None:
+    def _send(self, messages: Sequence[OutboxMessage]) -> None:
+        for message in messages:
+            self._busy[message.chat_id] = asyncio.create_task(self._carry(message))
+
+    async def _carry(self, message: OutboxMessage) -> None:
         try:
-            async with self._limit:
-                outcomes = await self._serve(messages)
-            await run(self._deps, BOT, "job:dispatch", record, outcomes)
+            assert message.id is not None
+            outcome = await self._channel.deliver(message)
+            waits_until = await run(self._deps, BOT, "job:dispatch", record, message.id, outcome)
+            if waits_until is not None:
+                self._held[message.chat_id] = waits_until
         except Exception:
-            # The claim lapses, and the watchdog settles what became of these.
+            # The claim lapses, and the watchdog settles what became of this one.
             log.exception("dispatch.outcome_lost")
         finally:
-            del self._busy[chat_id]
+            del self._busy[message.chat_id]
             self._deps.outgoing.set()
 
-    async def _serve(self, messages: Sequence[OutboxMessage]) -> list[tuple[int, Outcome]]:
-        """Deliver one chat's messages in order; after one that has to wait, the rest wait behind it."""
-        outcomes: list[tuple[int, Outcome]] = []
-        held: Outcome | None = None
-        for message in messages:
-            assert message.id is not None
-            outcome = held or await self._channel.deliver(message)
-            if isinstance(outcome, Throttled | NotSent):
-                held = outcome
-            outcomes.append((message.id, outcome))
-        return outcomes
 
-
-def record(work: Work, outcomes: Sequence[tuple[int, Outcome]]) -> None:
-    """Write the outcome of each attempt and what follows from it."""
-    for number, outcome in outcomes:
-        message = work.session.get_one(OutboxMessage, number)
-        settle(work, message, outcome)
-        log.info(
-            "outbox.attempted",
-            message=number,
-            purpose=message.purpose,
-            outcome=type(outcome).__name__,
-            state=message.state,
-        )
+def record(work: Work, number: int, outcome: Outcome) -> datetime | None:
+    """Write the outcome of an attempt and what follows from it; return until when it waits for the next."""
+    message = work.session.get_one(OutboxMessage, number)
+    settle(work, message, outcome)
+    log.info(
+        "outbox.attempted",
+        message=number,
+        purpose=message.purpose,
+        outcome=type(outcome).__name__,
+        state=message.state,
+    )
+    return message.due_at if message.state == "waiting" else None
 
 
 def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
@@ -128,12 +134,20 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
             _again(message, now + _delay(message.attempts), reason)
         case Unreachable(reason):
             outbox.close(message, "failed", now, reason)
-            account = work.session.get_one(Account, message.account_id)
-            account.unreachable_at, account.unreachable_because = now, reason
+            upkeep.note_reach(work, work.session.get_one(Account, message.account_id), reason)
+            _page_others(work, message)
         case Refused(reason):
             outbox.close(message, "failed", now, reason)
+            log.error("outbox.refused", message=message.id, purpose=message.purpose, reason=reason)
+            _page_others(work, message)
         case Unsure(reason):
             unsure(work, message, reason)
+
+
+def _page_others(work: Work, message: OutboxMessage) -> None:
+    if message.purpose == escalate.PAGE:
+        work.session.flush()
+        escalate.page_failed(work, message)
 
 
 def unsure(work: Work, message: OutboxMessage, reason: str) -> None:

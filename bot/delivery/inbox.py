@@ -6,6 +6,7 @@ works off what is stored, chat by chat in order, several chats at once.
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import structlog
@@ -23,6 +24,7 @@ from bot.store.models import InboxUpdate
 
 log = structlog.get_logger(__name__)
 
+PULSE = "poll"
 WANTED = ["message", "edited_message", "callback_query", "my_chat_member"]
 POLL_SECONDS = 30
 READ_MARGIN = 10.0
@@ -66,11 +68,17 @@ class Poller:
             except TelegramError as error:
                 failures += 1
                 log.warning("poll.failed", error=type(error).__name__, failures=failures)
-                await asyncio.sleep(min(2.0 ** min(failures, 7) / 4, 30.0))
+                await asyncio.sleep(_pause(failures))
+            except Exception:
+                # The database was away: nothing was confirmed, so the same updates come again.
+                failures += 1
+                log.exception("poll.not_stored")
+                await asyncio.sleep(_pause(failures))
 
     async def poll(self, seconds: int) -> int:
         """Ask once, wait up to ``seconds`` for something, store it; return how many updates came."""
         updates = await self._fetch(seconds)
+        self._deps.pulses[PULSE] = time.monotonic()
         if not updates:
             # All is confirmed now. Numbers may restart anywhere after an idle week, so none is kept.
             self._offset = None
@@ -90,6 +98,11 @@ class Poller:
             read_timeout=seconds + READ_MARGIN,
         )
         return answer if isinstance(answer, list) else []
+
+
+def _pause(failures: int) -> float:
+    """Return how many seconds to wait after so many failures in a row."""
+    return min(2.0 ** min(failures, 7) / 4, 30.0)
 
 
 async def keep(deps: Deps, bot_id: int, updates: list[dict[str, Any]]) -> None:

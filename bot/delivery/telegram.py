@@ -12,12 +12,17 @@ from telegram import (
     BotCommandScopeChat,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    Message,
 )
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from bot.delivery import http
 from bot.delivery.channel import NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
 from bot.store.models import OutboxMessage
+
+# In characters as Python counts them; Telegram counts UTF-16 units, so some room is left for emoji.
+TEXT_LENGTH = 4000
+CAPTION_LENGTH = 1000
 
 Painter = Callable[[dict[str, Any]], bytes]
 
@@ -41,40 +46,64 @@ class TelegramChannel:
 
     async def _send(self, message: OutboxMessage) -> int | None:
         chat = message.chat_id
-        markup = markup_of(message)
-        # A link for somebody else has to be passed on; everything else stays in this chat (SEC-05).
-        protect = not message.secret
-        if message.method == "picture":
-            picture = await asyncio.to_thread(self._paint, json.loads(message.picture or "{}"))
-            sent = await self._bot.send_photo(
-                chat,
-                picture,
-                caption=message.text,
-                reply_markup=markup,
-                protect_content=protect,
+        match message.method:
+            case "picture":
+                return await self._send_picture(message)
+            case "edit" if len(message.text) <= TEXT_LENGTH:
+                await self._bot.edit_message_text(message.text, chat_id=chat, message_id=message.edits_message_id)
+                return message.edits_message_id
+            case "edit" | "unbutton":
+                await self._bot.edit_message_reply_markup(chat_id=chat, message_id=message.edits_message_id)
+                return message.edits_message_id
+            case "commands":
+                listed = [BotCommand(name, about) for name, about in json.loads(message.values)]
+                await self._bot.set_my_commands(listed, scope=BotCommandScopeChat(chat))
+                return None
+        return await self._send_text(message)
+
+    async def _send_text(self, message: OutboxMessage) -> int:
+        """Send a text, in parts when it is too long for one message; the buttons hang on the last part."""
+        sent: Message | None = None
+        parts = split(message.text)
+        for part in parts:
+            sent = await self._bot.send_message(
+                message.chat_id,
+                part,
+                reply_markup=markup_of(message) if part is parts[-1] else None,
+                protect_content=_protected(message),
                 disable_notification=message.silent,
             )
-            return sent.message_id
-        if message.method == "edit":
-            await self._bot.edit_message_text(
-                message.text, chat_id=chat, message_id=message.edits_message_id, reply_markup=markup
-            )
-            return message.edits_message_id
-        if message.method == "unbutton":
-            await self._bot.edit_message_reply_markup(chat_id=chat, message_id=message.edits_message_id)
-            return message.edits_message_id
-        if message.method == "commands":
-            listed = [BotCommand(name, about) for name, about in json.loads(message.values)]
-            await self._bot.set_my_commands(listed, scope=BotCommandScopeChat(chat))
-            return None
-        sent = await self._bot.send_message(
-            chat,
-            message.text,
-            reply_markup=markup,
-            protect_content=protect,
+        assert sent is not None
+        return sent.message_id
+
+    async def _send_picture(self, message: OutboxMessage) -> int:
+        picture = await asyncio.to_thread(self._paint, json.loads(message.picture or "{}"))
+        short = len(message.text) <= CAPTION_LENGTH
+        sent = await self._bot.send_photo(
+            message.chat_id,
+            picture,
+            caption=message.text if short else None,
+            reply_markup=markup_of(message) if short else None,
+            protect_content=_protected(message),
             disable_notification=message.silent,
         )
-        return sent.message_id
+        return sent.message_id if short else await self._send_text(message)
+
+
+def _protected(message: OutboxMessage) -> bool:
+    """Return whether the message stays in its chat (SEC-05); a link for somebody else has to be passed on."""
+    return not message.secret
+
+
+def split(text: str) -> list[str]:
+    """Return ``text`` in parts that fit into a message each, cut at line ends where there are any (SEC-08)."""
+    parts = []
+    while len(text) > TEXT_LENGTH:
+        cut = text.rfind("\n", 1, TEXT_LENGTH)
+        cut = cut if cut > 0 else TEXT_LENGTH
+        parts.append(text[:cut])
+        text = text[cut:].removeprefix("\n")
+    return [*parts, text]
 
 
 def markup_of(message: OutboxMessage) -> InlineKeyboardMarkup | None:

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -12,10 +13,12 @@ from aiohttp import web
 from sqlmodel import Session, func, select
 from telegram import Bot
 
-from bot.delivery.inbox import WANTED, keep
+from bot.delivery.inbox import PULSE, WANTED, keep
 from bot.deps import Deps
+from bot.errors import FollowupError
 from bot.settings import Settings
 from bot.store.models import Escalation, Heartbeat, InboxUpdate, OutboxMessage
+from bot.store.outbox import RED_LANE
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +26,8 @@ SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 (the header's na
 WEBHOOK_PATH = "/telegram"
 LARGEST_UPDATE = 1024 * 1024
 STALE = timedelta(minutes=5)
+DEAF_SECONDS = 180
+RED_WAITS = timedelta(minutes=1)
 
 
 @asynccontextmanager
@@ -31,9 +36,11 @@ async def served(deps: Deps, bot_id: int) -> AsyncIterator[None]:
     runners = []
     settings = deps.settings
     if settings.mode == "webhook":
-        runners.append(await _listen(webhook_app(deps, bot_id), settings.webhook_host, settings.webhook_port))
+        app = webhook_app(deps, bot_id)
+        runners.append(await _listen(app, settings.webhook_host, settings.webhook_port, "FOLLOWUP_WEBHOOK_PORT"))
     if settings.health_port is not None:
-        runners.append(await _listen(health_app(deps), settings.health_host, settings.health_port))
+        app = health_app(deps)
+        runners.append(await _listen(app, settings.health_host, settings.health_port, "FOLLOWUP_HEALTH_PORT"))
     try:
         yield
     finally:
@@ -41,10 +48,18 @@ async def served(deps: Deps, bot_id: int) -> AsyncIterator[None]:
             await runner.cleanup()
 
 
-async def _listen(app: web.Application, host: str, port: int) -> web.AppRunner:
+class PortTaken(FollowupError):
+    """The bot cannot listen where the settings say."""
+
+
+async def _listen(app: web.Application, host: str, port: int, setting: str) -> web.AppRunner:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise PortTaken(f"{setting}: nothing can listen on {host}:{port} ({error.strerror})") from None
     return runner
 
 
@@ -55,13 +70,13 @@ def webhook_app(deps: Deps, bot_id: int) -> web.Application:
 
     async def take(request: web.Request) -> web.Response:
         given = request.headers.get(SECRET_HEADER, "")
-        if not hmac.compare_digest(given.encode(), secret.get_secret_value().encode()):
+        if not hmac.compare_digest(given.encode(errors="surrogateescape"), secret.get_secret_value().encode()):
             log.warning("webhook.refused")
             return web.Response(status=401)
         try:
             update: Any = json.loads(await request.text())
             int(update["update_id"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, LookupError, OverflowError, RecursionError):
             return web.Response(status=400)
         await keep(deps, bot_id, [update])
         return web.Response()
@@ -89,6 +104,10 @@ def health_app(deps: Deps) -> web.Application:
     async def health(_request: web.Request) -> web.Response:
         try:
             found = await deps.store.read(lambda session: look(session, deps.clock.now()))
+            # A bot that hears nothing is not healthy, however well its jobs run.
+            heard = time.monotonic() - deps.pulses.get(PULSE, 0.0) < DEAF_SECONDS
+            found["hears_telegram"] = deps.settings.mode == "webhook" or heard
+            found["ok"] = found["ok"] and found["hears_telegram"]
         except Exception as error:
             log.exception("health.failed")
             return web.json_response({"ok": False, "why": type(error).__name__}, status=503)
@@ -110,8 +129,18 @@ def look(session: Session, now: datetime) -> dict[str, Any]:
     open_cases = session.exec(
         select(func.count()).select_from(Escalation).where(Escalation.state.in_(["open", "notified"]))  # type: ignore[attr-defined]
     ).one()
+    red_waits = session.exec(
+        select(func.count())
+        .select_from(OutboxMessage)
+        .where(
+            OutboxMessage.state == "waiting",
+            OutboxMessage.lane == RED_LANE,
+            OutboxMessage.created_at < now - RED_WAITS,
+        )
+    ).one()
     return {
-        "ok": fresh,
+        "ok": fresh and not red_waits,
+        "red_messages_late": red_waits,
         "watchdog_at": beat.at.isoformat() if beat else None,
         "inbox_waiting": count(InboxUpdate, "waiting"),
         "inbox_parked": count(InboxUpdate, "parked"),
