@@ -70,7 +70,7 @@ def show_case(work: Work, case: Escalation) -> None:
         details=escalate.details_of(work, subject),
         who=Text(f"relation.{escalate.relation_of(case)}"),
         phone=escalate.phone_of(work, subject),
-        summary=escalate.summary_of(case),
+        summary=escalate.summary_of(case, whole=True),
         state=Text(f"case.state.{case.state}"),
         owner=_owner(work, case),
         opened=work.texts.moment(case.opened_at, work.settings.zone, work.caller.locale),

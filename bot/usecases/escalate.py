@@ -11,14 +11,23 @@ from bot.domain import escalation as rules
 from bot.domain.escalation import CaseEvent, CaseState
 from bot.domain.people import BOT
 from bot.domain.reminders import daily_at, out_of_quiet
-from bot.domain.roles import CLINICAL
+from bot.domain.roles import CLINICAL, EVERYONE
 from bot.domain.urgency import Urgency
 from bot.store import people
-from bot.store.models import Account, AgendaItem, Escalation, EscalationStep, OutboxMessage, Subject
+from bot.store.models import (
+    Account,
+    AgendaItem,
+    Escalation,
+    EscalationStep,
+    OutboxMessage,
+    StaffMember,
+    Subject,
+)
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PAGE = "page"
 NEXT_PAGE = "escalation.page"
+SHOWN = 4  # how many of the things told are shown in a page; all of them stay in the case
 SYMPTOM = "symptom"
 REQUEST = "request"
 
@@ -44,6 +53,9 @@ def raise_case(
     """
     if kind == SYMPTOM and (present := open_case(work, subject)) is not None:
         _join(work, present, urgency, because, summary, source)
+        return present
+    if kind == REQUEST and (present := open_request(work, subject, because, visit_id)) is not None:
+        _add_to_request(work, present, summary)
         return present
     chain = work.protocol.chains[chain_name(kind, urgency)]
     case = Escalation(
@@ -86,31 +98,76 @@ def open_case(work: Work, subject: Subject) -> Escalation | None:
     ).first()
 
 
+def open_request(work: Work, subject: Subject, because: Sequence[str], visit_id: int | None) -> Escalation | None:
+    """Return the open request for the same thing, so that asking twice makes one."""
+    for case in work.session.exec(
+        select(Escalation).where(
+            Escalation.subject_id == subject.id,
+            Escalation.kind == REQUEST,
+            Escalation.state != CaseState.RESOLVED,
+            col(Escalation.visit_id) == visit_id if visit_id is not None else col(Escalation.visit_id).is_(None),
+        )
+    ).all():
+        if list(case.because) == list(because):
+            return case
+    return None
+
+
+def _add_to_request(work: Work, case: Escalation, summary: Summary) -> None:
+    told, new = json.loads(case.summary), _told(summary, "")
+    if new in told:
+        return
+    case.summary = json.dumps([*told, new], ensure_ascii=False)
+    joined = step(work, case, "joined")
+    if case.pages or case.acknowledged_by_id is not None:
+        _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
+
+
 def _join(
     work: Work, case: Escalation, urgency: Urgency, because: Sequence[str], summary: Summary, source: str
 ) -> None:
+    told = json.loads(case.summary)
+    known = bool(source) and any(each["source"] == source for each in told)
+    told = [each for each in told if not known or each["source"] != source]
     case.because = list(dict.fromkeys([*case.because, *because]))
-    told = [each for each in json.loads(case.summary) if not source or each["source"] != source]
     case.summary = json.dumps([*told, _told(summary, source)], ensure_ascii=False)
-    step(work, case, "joined", ", ".join(because))
+    joined = step(work, case, "joined", ", ".join(because))
     if urgency.rank > Urgency(case.urgency).rank:
         step(work, case, "upgraded", f"{case.urgency} -> {urgency}")
         case.urgency = urgency
         case.chain = rules.chain_to_dict(work.protocol.chains[chain_name(SYMPTOM, urgency)])
-        # Whoever took over the milder case may not be looking: the new danger pages from the start.
-        case.state = CaseState.OPEN
-        case.acknowledged_at = case.acknowledged_by_id = None
-        case.chain_started_at, case.last_paged_at = work.now, None
-        work.unplan("the case was upgraded", kind=NEXT_PAGE, about_id=case.id)
-        _start_paging(work, case)
+        page_afresh(work, case)
+    elif urgency.is_red and case.acknowledged_by_id is not None and not known:
+        # Whoever took over the earlier danger may not be looking now: a new one pages from the start.
+        page_afresh(work, case)
     elif urgency.is_red or case.acknowledged_by_id is not None:
-        _page(work, case, _recipients(work, case), "case.page.more")
+        _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
 
 
-def _start_paging(work: Work, case: Escalation) -> None:
+def page_afresh(work: Work, case: Escalation) -> None:
+    """Start the chain of an open case again from its first level; its owner hears of it as well."""
+    owner = people.member(work.session, case.acknowledged_by_id) if case.acknowledged_by_id else None
+    case.state = CaseState.OPEN
+    case.acknowledged_at = case.acknowledged_by_id = None
+    case.chain_started_at, case.last_paged_at, case.page_sent_at = work.now, None, None
+    work.unplan("the chain starts again", kind=NEXT_PAGE, about_id=case.id)
+    _start_paging(work, case, also=owner)
+
+
+def hand_back(work: Work, staff_id: int) -> None:
+    """Start the chains of all open cases that somebody had who is no longer staff."""
+    for case in work.session.exec(
+        select(Escalation).where(Escalation.acknowledged_by_id == staff_id, Escalation.state != CaseState.RESOLVED)
+    ).all():
+        rules.advance(CaseState(case.state), CaseEvent.REOPEN)
+        step(work, case, "handed back")
+        page_afresh(work, case)
+
+
+def _start_paging(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None = None) -> None:
     first = _first_page_at(work, case)
     if first <= work.now:
-        page(work, case)
+        page(work, case, also)
     else:
         case.chain_started_at = first
         work.plan(NEXT_PAGE, f"page:{case.id}:{first.isoformat()}", first, _id(case.id), subject_id=case.subject_id)
@@ -142,20 +199,22 @@ def page_due(work: Work, item: AgendaItem) -> str:
     return "paged"
 
 
-def page(work: Work, case: Escalation) -> None:
+def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None = None) -> None:
     """Page the level whose time has come, and plan the next page."""
     chain = rules.chain_from_dict(case.chain)
     coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
     if coming is not None and coming.due_at <= work.now:
-        recipients = people.staff(work.session, coming.roles)
-        if not recipients:
-            # Nobody of this level exists or is on duty: the page goes to every clinician instead.
-            recipients = people.staff(work.session, ["everyone"])
+        recipients = _reachable(work, coming.roles)
+        if also is not None and also[1].id not in [account.id for _, account in recipients]:
+            recipients.append(also)
         case.pages += 1
         case.last_paged_at = work.now
         case.state = rules.advance(CaseState(case.state), CaseEvent.PAGE)
-        step(work, case, "paged", f"{coming.step + 1}: {', '.join(str(one.id) for one, _ in recipients)}", BOT.label)
-        _page(work, case, [account for _, account in recipients], "case.page")
+        named = ", ".join(str(member.id) for member, _ in recipients)
+        step(work, case, "paged", f"{coming.step + 1}: {named}", BOT.label)
+        # After an outage one page goes out, the newest.
+        work.silence("a newer page takes its place", purpose=PAGE, about_id=case.id)
+        _page(work, case, [account for _, account in recipients], "case.page", str(case.pages))
         if not recipients and Urgency(case.urgency).is_red:
             tell_nobody_reached(work, case)
         coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
@@ -169,15 +228,53 @@ def page(work: Work, case: Escalation) -> None:
         )
 
 
+def _reachable(work: Work, roles: Sequence[str]) -> list[tuple[StaffMember, Account]]:
+    """Return whom a page can reach: those of the level, else every clinician, else whoever there is."""
+    level = people.staff(work.session, roles)
+    everyone = people.staff(work.session, [EVERYONE])
+    for found in (level, everyone):
+        if reachable := [each for each in found if each[1].unreachable_at is None]:
+            return reachable
+    return list(everyone)
+
+
+def page_failed(work: Work, message: OutboxMessage) -> None:
+    """Page every other clinician at once when no page of a red round can arrive."""
+    case = work.session.get_one(Escalation, message.about_id)
+    if not rules.awaits_acknowledgement(CaseState(case.state)) or not Urgency(case.urgency).is_red:
+        return
+    pages = work.session.exec(
+        select(OutboxMessage).where(
+            OutboxMessage.purpose == PAGE,
+            OutboxMessage.about_id == case.id,
+            OutboxMessage.created_at >= (case.last_paged_at or case.opened_at),
+        )
+    ).all()
+    if any(each.state in ("waiting", "sending", "sent", "unsure") for each in pages):
+        return
+    tried = {each.account_id for each in pages}
+    others = [
+        account
+        for _, account in people.staff(work.session, [EVERYONE])
+        if account.id not in tried and account.unreachable_at is None
+    ]
+    step(work, case, "not delivered", message.reason, BOT.label)
+    if others:
+        _page(work, case, others, "case.page", f"{case.pages}:everyone")
+    else:
+        tell_nobody_reached(work, case)
+
+
 def _recipients(work: Work, case: Escalation) -> list[Account]:
     if case.acknowledged_by_id is not None:
         owner = people.member(work.session, case.acknowledged_by_id)
-        if owner is not None:
+        if owner is not None and owner[1].unreachable_at is None:
             return [owner[1]]
-    return [account for _, account in people.staff(work.session, rules.chain_from_dict(case.chain).steps[0].roles)]
+    first = rules.chain_from_dict(case.chain).steps[0]
+    return [account for _, account in _reachable(work, first.roles)]
 
 
-def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str) -> None:
+def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str, number: str) -> None:
     urgency = Urgency(case.urgency)
     lane = Lane.RED if urgency.is_red else Lane.AMBER
     subject = work.session.get_one(Subject, case.subject_id)
@@ -193,7 +290,7 @@ def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str)
             purpose=PAGE,
             about_id=case.id,
             subject_id=case.subject_id,
-            dedupe_key=f"page:{case.id}:{case.pages}:{len(case.because)}:{key}:{account.id}",
+            dedupe_key=f"page:{case.id}:{number}:{account.id}",
             silent=urgency is Urgency.YELLOW,
             level=Text(f"urgency.{case.urgency}") if case.kind == SYMPTOM else Text("urgency.request"),
             number=case.id,
@@ -244,7 +341,7 @@ def tell_subject(work: Work, case: Escalation, key: str, *, lane: Lane = Lane.AN
             purpose="case",
             about_id=case.id,
             subject_id=case.subject_id,
-            dedupe_key=f"{key}:{case.id}:{case.chain_started_at.isoformat()}:{account.id}",
+            dedupe_key=f"{key}:{case.id}:{case.pages}:{account.id}",
             phone=work.settings.site_phone,
             **values,
         )
@@ -257,17 +354,20 @@ def phone_of(work: Work, subject: Subject) -> str | Text:
     return subject.phone or Text("case.no_phone")
 
 
-def step(work: Work, case: Escalation, what: str, said: str | None = None, by: str | None = None) -> None:
+def step(work: Work, case: Escalation, what: str, said: str | None = None, by: str | None = None) -> EscalationStep:
     """Write down one thing that happened to a case; ``by`` somebody else than who acts: the bot."""
-    work.session.add(
-        EscalationStep(escalation_id=_id(case.id), what=what, at=work.now, by=by or work.caller.label, said=said)
-    )
+    row = EscalationStep(escalation_id=_id(case.id), what=what, at=work.now, by=by or work.caller.label, said=said)
+    work.session.add(row)
     work.session.flush()
+    return row
 
 
-def summary_of(case: Escalation) -> Lines:
-    """Return what was reported, a line each, in the language of whoever reads it."""
-    return Lines([_text(line) for told in json.loads(case.summary) for line in told["lines"]])
+def summary_of(case: Escalation, *, whole: bool = False) -> Lines:
+    """Return what was reported, a line each, in the language of whoever reads it; the newest part, or all."""
+    told = json.loads(case.summary)
+    hidden = 0 if whole else max(len(told) - SHOWN, 0)
+    earlier = [Text("case.summary.earlier", {"n": hidden})] if hidden else []
+    return Lines([*earlier, *(_text(line) for each in told[hidden:] for line in each["lines"])])
 
 
 def _told(summary: Summary, source: str) -> dict[str, Any]:

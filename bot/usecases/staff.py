@@ -4,9 +4,10 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from bot.domain.roles import Role
 from bot.store import audit
-from bot.store.models import StaffMember
-from bot.usecases import refusals
+from bot.store.models import Account, StaffMember
+from bot.usecases import escalate, forms, refusals, screens
 from bot.work import Button, Lines, Text, Work
 
 
@@ -40,5 +41,9 @@ def end(work: Work, args: dict[str, Any]) -> None:
     if member.id == work.caller.staff_id:
         raise refusals.NotForYou
     member.revoked_at, member.on_duty = work.now, False
+    work.session.flush()
     work.silence("no longer staff", account_id=member.account_id)
+    forms.close_of(work, member.account_id)
+    escalate.hand_back(work, member.id or 0)
+    screens.set_commands(work, work.session.get_one(Account, member.account_id), Role.STRANGER)
     work.answer("staff.ended", name=member.name)
