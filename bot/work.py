@@ -230,22 +230,24 @@ class Work:
         subject_id: int | None = None,
         useful_until: datetime | None = None,
         **detail: Any,
-    ) -> None:
-        """Enter something that becomes due; a second entry under the same ``key`` changes nothing."""
+    ) -> bool:
+        """Enter something that becomes due; return False when ``key`` was entered before, which changes nothing."""
         known = self.session.exec(select(AgendaItem.id).where(AgendaItem.key == key)).first()
-        if known is None:
-            self.session.add(
-                AgendaItem(
-                    kind=kind,
-                    key=key,
-                    due_at=due_at,
-                    about_id=about_id,
-                    subject_id=subject_id,
-                    useful_until=useful_until,
-                    detail=detail,
-                )
+        if known is not None:
+            return False
+        self.session.add(
+            AgendaItem(
+                kind=kind,
+                key=key,
+                due_at=due_at,
+                about_id=about_id,
+                subject_id=subject_id,
+                useful_until=useful_until,
+                detail=detail,
             )
-            self.session.flush()
+        )
+        self.session.flush()
+        return True
 
     def unplan(self, reason: str, **about: object) -> int:
         """Skip every entry still waiting that matches ``about`` (columns of the agenda); return how many."""

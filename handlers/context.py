@@ -12,11 +12,12 @@ from telegram.error import TelegramError
 from telegram.ext import CallbackContext, ExtBot
 
 from bot.deps import Deps
+from bot.domain.roles import STAFF
 from bot.errors import FollowupError
 from bot.store import audit, inbox, outbox, people
 from bot.store.models import OutboxMessage
 from bot.texts import supported
-from bot.usecases import refusals, screens
+from bot.usecases import refusals, screens, speak
 from bot.work import Press, Work
 from handlers.policy import allowed
 
@@ -37,8 +38,18 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
         return deps
 
     async def handle(self, update: Update, route: str, use_case: UseCase) -> None:
-        """Run a use case for the sender of ``update`` and close its inbox row, in one transaction."""
-        await self._run(update, route, lambda work: use_case(work))
+        """Run a use case for the sender of ``update`` and close its inbox row, in one transaction.
+
+        Words behind a command are looked through for danger first, like all words.
+        """
+        words = " ".join(self.args or ()) if route != "start" else ""
+
+        def body(work: Work) -> None:
+            if words and work.caller.role not in STAFF and speak.react_to_danger(work, words):
+                return
+            use_case(work)
+
+        await self._run(update, route, body)
 
     async def press(self, update: Update, route: str, use_case: PressUseCase) -> None:
         """Run a use case for a pressed button, with the arguments that the button was made with."""
@@ -135,7 +146,7 @@ class PressData:
             ButtonStale: it is not ours.
         """
         action, token, number = (*(data or "").split("|"), "", "", "")[:3]
-        if not token or not number.isdigit():
+        if not token or not (number.isascii() and number.isdecimal()):
             raise refusals.ButtonStale
         return cls(action, token, int(number))
 

@@ -3,7 +3,6 @@
 from telegram import Message, Update
 
 from bot.usecases import speak
-from bot.work import Work
 from handlers.context import TrialContext
 
 KINDS = ("photo", "voice", "document", "video", "sticker", "location", "contact")
@@ -33,12 +32,7 @@ async def on_other(update: Update, context: TrialContext) -> None:
     assert message is not None
     kind, caption = _kind(message), message.caption
 
-    def take(work: Work) -> None:
-        if caption and speak.react_to_danger(work, caption):
-            return
-        speak.take_other(work, kind)
-
-    await context.handle(update, "other", take)
+    await context.handle(update, "other", lambda work: speak.take_other(work, kind, caption))
 
 
 async def on_unknown_command(update: Update, context: TrialContext) -> None:

@@ -44,9 +44,7 @@ class Study:
 
     async def link(self, code: str, purpose: str = invite.PATIENT) -> str:
         """Return a fresh invitation for a subject."""
-        return await self.stage.within(
-            lambda work: invite.invite(work, purpose, subject=find(work, code))
-        )
+        return await self.stage.within(lambda work: invite.invite(work, purpose, subject=find(work, code)))
 
 
 async def staff(stage: Stage, number: int, name: str, role: Role, locale: str = "en") -> Person:

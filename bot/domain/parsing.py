@@ -87,6 +87,19 @@ def with_digits(text: str) -> str:
     return _CHINESE_NUMBER.sub(digits, text)
 
 
+# What people write around a number without meaning more than the number.
+_AROUND_A_NUMBER = re.compile(
+    r"摄氏|华氏|体温|腋下|口腔|嘴里|耳朵|耳温|额头|额温|左右|大概|大约|刚量|量了|现在|℃|℉|°|度|点|分|是|有|的|了|c|f|degrees?"
+    r"|celsius|fahrenheit|about|it is|it's|is|my|temp(erature)?|now"
+)
+
+
+def only_a_number(text: str) -> bool:
+    """Return whether ``text`` says a number, its unit and where it was measured, and nothing else."""
+    rest = _AROUND_A_NUMBER.sub("", _CHINESE_NUMBER.sub("", plain(text)))
+    return not any(character.isalpha() for character in rest)
+
+
 def parse_temperature(text: str, limits: Limits = TEMPERATURE_LIMITS) -> Reading[float]:
     """Read a body temperature in degrees Celsius, to one decimal.
 

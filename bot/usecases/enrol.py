@@ -17,6 +17,7 @@ from bot.domain.parsing import (
 )
 from bot.domain.participation import ParticipationState
 from bot.domain.questionnaires import Limits
+from bot.domain.roles import Role
 from bot.domain.visits import IntervalNotAllowed, VisitKind, interval_allowed
 from bot.store import people
 from bot.store.models import DoseOrder, Subject, Weight
@@ -315,6 +316,7 @@ FORM = forms.register(
             Field("phone", "enrol.ask.phone", _no_phone, phone),
         ),
         finish,
+        frozenset({Role.COORDINATOR}),
         summary="enrol.summary",
         names="enrol.field",
     )

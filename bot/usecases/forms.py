@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.domain.parsing import Reading
+from bot.domain.roles import Role
 from bot.errors import FollowupError
 from bot.store.models import Dialogue
 from bot.usecases import refusals, screens
@@ -45,11 +46,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Questions in order, and what is done with the answers. With a ``summary`` they are confirmed first."""
+    """Questions in order, and what is done with the answers. With a ``summary`` they are confirmed first.
+
+    ``roles`` may fill it in: asked at every step, so that a role that ends in the middle ends here too.
+    """
 
     kind: str
     fields: tuple[Field, ...]
     finish: Callable[[Work, Values], None]
+    roles: frozenset[Role]
     summary: str | None = None
     names: str = ""  # prefix of the text keys that name the fields in the summary
     start: Values = field(default_factory=dict)
@@ -70,7 +75,8 @@ def register(form: Form) -> Form:
 
 
 def open_form(work: Work, form: Form, **known: Any) -> None:
-    """Begin a dialogue; one that was open before is put aside, and the person is told how to begin it again."""
+    """Begin a dialogue; one that was open before ends with it."""
+    _check_role(work, form)
     present = work.session.get(Dialogue, work.caller.account_id)
     values = {**form.start, **known}
     if present is None:
@@ -113,6 +119,18 @@ def close(work: Work) -> bool:
     return True
 
 
+def close_of(work: Work, account_id: int) -> None:
+    """End the dialogue of somebody whose role has changed."""
+    dialogue = work.session.get(Dialogue, account_id)
+    if dialogue is not None:
+        dialogue.kind, dialogue.step, dialogue.state = "", "", "{}"
+
+
+def _check_role(work: Work, form: Form) -> None:
+    if work.caller.role not in form.roles:
+        raise refusals.NotForYou
+
+
 def cancel(work: Work, args: dict[str, Any] | None = None) -> None:
     """Stop the dialogue at the person's wish; a button of an earlier one stops nothing."""
     dialogue = current(work)
@@ -124,6 +142,7 @@ def cancel(work: Work, args: dict[str, Any] | None = None) -> None:
 def take_text(work: Work, dialogue: Dialogue, text: str) -> None:
     """Take typed words as the answer to the open question."""
     form, values = FORMS[dialogue.kind], json.loads(dialogue.state)
+    _check_role(work, form)
     if dialogue.step in (CONFIRM, CHANGE) or "?" in values:
         work.answer("form.please_tap")
         _ask_again(work, form, dialogue, values)
@@ -158,6 +177,7 @@ def take_tap(work: Work, args: dict[str, Any]) -> None:
     if dialogue is None or dialogue.number != args["n"]:
         raise refusals.DialogueEnded("ended")
     form, values = FORMS[dialogue.kind], json.loads(dialogue.state)
+    _check_role(work, form)
     if args["f"] != dialogue.step:
         work.chosen = False
         work.note("form.toast.moved_on")

@@ -62,15 +62,20 @@ def import_subjects(work: Work, table: str) -> list[Subject]:
     header = [name.strip() for name in rows[0]] if rows else []
     missing = [name for name in COLUMNS if name not in header and name not in OPTIONAL]
     unknown = [name for name in header if name not in COLUMNS]
-    if missing or unknown:
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if missing or unknown or twice:
         faults: list[Problem] = [(1, name, "import.column_missing", {}) for name in missing]
         faults += [(1, name or "?", "import.column_unknown", {}) for name in unknown]
+        faults += [(1, name, "import.column_twice", {}) for name in twice]
         raise ImportFaulty(faults)
     problems: list[Problem] = []
     ready: list[Values] = []
     seen: dict[str, int] = {}
     for number, cells in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) > len(header):
+            problems.append((number, "", "import.too_many_cells", {}))
             continue
         row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
         values = _read(work, number, row, problems)

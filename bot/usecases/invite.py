@@ -51,7 +51,8 @@ def open_invitation(work: Work, code: str) -> None:
     """
     account = work.session.get_one(Account, work.caller.account_id)
     if _locked_out(work, account):
-        _refuse(work, account, "locked out")
+        # Not counted: who waits an hour can try again, however often they looked in the meantime.
+        work.answer("invitation.refused", phone=screens.phone(work))
         return
     invitation = work.session.exec(
         select(Invitation).where(Invitation.code_hash == _hash(code)).with_for_update()
@@ -66,10 +67,7 @@ def open_invitation(work: Work, code: str) -> None:
     elif invitation.expires_at <= work.now:
         _refuse(work, account, "expired")
     elif work.caller.role is not Role.STRANGER:
-        audit.record(
-            work.session, "invitation.refused", entity="invitation", entity_id=invitation.id, why="has a role"
-        )
-        work.answer("invitation.already_somebody", phone=screens.phone(work))
+        _refuse(work, account, "has a role")
     elif invitation.purpose == STAFF:
         _use(work, invitation, account)
         _join_staff(work, account, Role(invitation.role or ""))
@@ -87,6 +85,12 @@ def welcome_back(work: Work) -> None:
 
 def _use(work: Work, invitation: Invitation, account: Account) -> None:
     invitation.used_at, invitation.used_by_id = work.now, account.id
+    # A link that still waits for the patient's word gives way to the newer one.
+    for pending in work.session.exec(
+        select(Link).where(Link.account_id == account.id, col(Link.ended_at).is_(None))
+    ).all():
+        pending.ended_at = work.now
+    work.session.flush()
 
 
 def _join_staff(work: Work, account: Account, role: Role) -> None:

@@ -4,12 +4,18 @@ from datetime import date, timedelta
 from typing import Any
 
 from bot.domain.parsing import Reading, parse_date
+from bot.domain.roles import CLINICAL
 from bot.domain.visits import InFuture, TooEarly, VisitKind
 from bot.store.models import Subject, Visit
 from bot.usecases import forms, visits
 from bot.usecases.forms import Choice, Field, Form, Values
-from bot.usecases.refusals import DayHasPassed
+from bot.usecases.refusals import DayHasPassed, DayTooFar
 from bot.work import Day, Text, Work
+
+# A date outside these is a slip: nobody records a visit of last year or plans one for the next.
+LONGEST_BACK = timedelta(days=180)
+CONFIRM_BACK = timedelta(days=30)
+LONGEST_AHEAD = timedelta(days=120)
 
 
 def start_recording(work: Work, args: dict[str, Any]) -> None:
@@ -18,7 +24,7 @@ def start_recording(work: Work, args: dict[str, Any]) -> None:
         visits.show_visit(work, args)
         return
     form = DONE_FORM if args["outcome"] == visits.DONE else MISSED_FORM
-    forms.open_form(work, form, visit=args["visit"])
+    forms.open_form(work, form, visit=args["visit"], version=args["version"])
 
 
 def start_moving(work: Work, args: dict[str, Any]) -> None:
@@ -26,7 +32,7 @@ def start_moving(work: Work, args: dict[str, Any]) -> None:
     if not _still_open(work, args):
         visits.show_visit(work, args)
         return
-    forms.open_form(work, MOVE_FORM, visit=args["visit"])
+    forms.open_form(work, MOVE_FORM, visit=args["visit"], version=args["version"])
 
 
 def _still_open(work: Work, args: dict[str, Any]) -> bool:
@@ -76,7 +82,10 @@ def _past_date(work: Work, values: Values, text: str) -> Reading[str]:
     reading = parse_date(text, work.today)
     if reading.value > work.today:
         raise InFuture(reading.value, work.today)
-    return Reading(reading.value.isoformat(), reading.confirm, text)
+    if reading.value < work.today - LONGEST_BACK:
+        raise DayTooFar
+    far = reading.value < work.today - CONFIRM_BACK
+    return Reading(reading.value.isoformat(), reading.confirm or far, text)
 
 
 def _coming_date(work: Work, values: Values, text: str) -> Reading[str]:
@@ -84,17 +93,36 @@ def _coming_date(work: Work, values: Values, text: str) -> Reading[str]:
     if reading.value < work.today:
         raise DayHasPassed
     visit, subject = _visit(work, values)
-    visits.check_new_day(work, subject, VisitKind(visit.kind), reading.value)
-    return Reading(reading.value.isoformat(), reading.confirm, text)
+    kind = VisitKind(visit.kind)
+    visits.check_new_day(work, subject, kind, reading.value)
+    if reading.value > work.today + LONGEST_AHEAD:
+        raise DayTooFar
+    # Later than the protocol's longest interval is possible, but not by a slip of the finger.
+    last = visits.last_held(work, subject, kind) or work.today
+    late = reading.value > last + timedelta(days=work.protocol.visits[kind].longest_days)
+    return Reading(reading.value.isoformat(), reading.confirm or late, text)
+
+
+def _overtaken(work: Work, values: Values) -> bool:
+    """Show the visit as it is now if a colleague recorded or moved it in the meantime."""
+    if _still_open(work, values):
+        return False
+    work.answer("visit.overtaken")
+    visits.show_visit(work, values)
+    return True
 
 
 def _finish_done(work: Work, values: Values) -> None:
+    if _overtaken(work, values):
+        return
     visit, subject = _visit(work, values)
     following = visits.record(work, visit, visits.DONE, date.fromisoformat(values["held_on"]))
     _say_next(work, subject, visit, following, "visit.recorded.done")
 
 
 def _finish_missed(work: Work, values: Values) -> None:
+    if _overtaken(work, values):
+        return
     visit, subject = _visit(work, values)
     following = visits.record(work, visit, visits.MISSED, None, date.fromisoformat(values["next_on"]))
     visits.announce(work, following)
@@ -102,9 +130,14 @@ def _finish_missed(work: Work, values: Values) -> None:
 
 
 def _finish_move(work: Work, values: Values) -> None:
+    if _overtaken(work, values):
+        return
     visit, subject = _visit(work, values)
     visits.move(work, visit, date.fromisoformat(values["next_on"]))
     visits.announce(work, visit)
+    if visit.kind == VisitKind.INJECTION:
+        # The count that has to lie before the injection follows it.
+        visits.plan_cbc(work, subject)
     _say_next(work, subject, visit, visit, "visit.recorded.moved")
 
 
@@ -127,6 +160,6 @@ NEXT_ON = Field(
     "next_on", "visit.ask.next_on", _coming_days, _coming_date, show=_show_day, said_with=_said, columns=2
 )
 
-DONE_FORM = forms.register(Form("visit.done", (HELD_ON,), _finish_done))
-MISSED_FORM = forms.register(Form("visit.missed", (NEXT_ON,), _finish_missed))
-MOVE_FORM = forms.register(Form("visit.move", (NEXT_ON,), _finish_move))
+DONE_FORM = forms.register(Form("visit.done", (HELD_ON,), _finish_done, frozenset(CLINICAL)))
+MISSED_FORM = forms.register(Form("visit.missed", (NEXT_ON,), _finish_missed, frozenset(CLINICAL)))
+MOVE_FORM = forms.register(Form("visit.move", (NEXT_ON,), _finish_move, frozenset(CLINICAL)))

@@ -25,6 +25,10 @@ class DayHasPassed(Refusal):
     """A visit cannot be planned on a day that has passed."""
 
 
+class DayTooFar(Refusal):
+    """This day is too far from today to be meant."""
+
+
 class CodeTaken(Refusal):
     """Another subject has this code already."""
 
@@ -45,6 +49,7 @@ KEYS: dict[type[FollowupError], str] = {
     DialogueEnded: "refused.dialogue_ended",
     ButtonStale: "refused.button_stale",
     DayHasPassed: "refused.day_has_passed",
+    DayTooFar: "refused.day_too_far",
     CodeTaken: "refused.code_taken",
     SubjectUnknown: "refused.subject_unknown",
     NotForYou: "refused.not_for_you",

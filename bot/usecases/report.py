@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from bot.domain.conditions import Answer as Value
 from bot.domain.conditions import Facts
-from bot.domain.parsing import Unreadable, parse_temperature, parse_whole_number
+from bot.domain.parsing import Unreadable, only_a_number, parse_temperature, parse_whole_number
 from bot.domain.questionnaires import (
     Item,
     ItemKind,
@@ -59,7 +59,11 @@ def open_response(work: Work) -> Response | None:
     """Return the report the caller has not finished."""
     return work.session.exec(
         select(Response)
-        .where(Response.account_id == work.caller.account_id, col(Response.submitted_at).is_(None))
+        .where(
+            Response.account_id == work.caller.account_id,
+            Response.subject_id == work.caller.subject_id,
+            col(Response.submitted_at).is_(None),
+        )
         .order_by(col(Response.id).desc())
     ).first()
 
@@ -77,7 +81,8 @@ def ask_next(work: Work, response: Response) -> None:
     _ask(work, response, item)
 
 
-def _ask(work: Work, response: Response, item: Item, *, more: bool = False) -> None:
+def _ask(work: Work, response: Response, item: Item) -> None:
+    _hold(work, item)
     subject = work.session.get_one(Subject, response.subject_id)
     args: dict[str, Any] = {"r": response.id, "i": item.id}
     if item.kind is ItemKind.YES_NO:
@@ -86,8 +91,9 @@ def _ask(work: Work, response: Response, item: Item, *, more: bool = False) -> N
             [Button("form.button.no", "report.answer", {**args, "v": False})],
         ]
     else:
-        chosen = answers(work, response).get(item.id, ()) if more else ()
-        assert isinstance(chosen, tuple)
+        given = answers(work, response).get(item.id) if item.kind is ItemKind.MULTI else None
+        chosen = given if isinstance(given, tuple) else ()
+        more = bool(chosen)
         rows = [
             [Button(option.text, "report.answer", {**args, "v": option.id})]
             for option in offered(item, subject.arm)
@@ -97,7 +103,7 @@ def _ask(work: Work, response: Response, item: Item, *, more: bool = False) -> N
             rows.append([Button("report.button.nothing_else", "report.answer", {**args, "v": NOTHING_ELSE})])
     rows.append([Button("report.button.stop", "report.stop", {"r": response.id})])
     work.answer(
-        "report.anything_else" if more else item.text,
+        "report.anything_else" if item.kind is ItemKind.MULTI and item.id in answers(work, response) else item.text,
         rows,
         purpose=DIALOGUE,
         about_id=response.id,
@@ -131,7 +137,7 @@ def take_tap(work: Work, args: dict[str, Any]) -> None:
     response = _mine(work, args["r"])
     item = _questionnaire(work).item(args["i"])
     assert work.press is not None
-    if item.kind is ItemKind.MULTI and _is_open(work, item):
+    if item.kind is ItemKind.MULTI and _is_open(work, response, item):
         _take_one_more(work, response, item, args["v"], work.press.label)
         return
     if item.id in answers(work, response):
@@ -142,9 +148,13 @@ def take_tap(work: Work, args: dict[str, Any]) -> None:
     take(work, response, item, accept(item, args["v"]), work.press.label)
 
 
-def _is_open(work: Work, item: Item) -> bool:
-    dialogue = forms.current(work)
-    return dialogue is not None and dialogue.kind == DIALOGUE and dialogue.step == item.id
+def _is_open(work: Work, response: Response, item: Item) -> bool:
+    """Return whether an item can still take an answer: it is the next one, or the last that was answered."""
+    rows = _rows(work, response)
+    if any(row.item == item.id for row in rows):
+        return rows[-1].item == item.id
+    upcoming = next_item(_questionnaire(work), answers(work, response))
+    return upcoming is not None and upcoming.id == item.id
 
 
 def _take_one_more(work: Work, response: Response, item: Item, value: str, label: str) -> None:
@@ -157,6 +167,7 @@ def _take_one_more(work: Work, response: Response, item: Item, value: str, label
     if value in before:
         work.chosen = False
         work.note("toast.already_recorded")
+        _ask(work, response, item)
         return
     chosen = accept(item, (*before, value))
     _store(work, response, item, chosen, label)
@@ -166,19 +177,20 @@ def _take_one_more(work: Work, response: Response, item: Item, value: str, label
         ask_next(work, response)
     else:
         _watch(work, response, item)
-        _ask(work, response, item, more=True)
+        _ask(work, response, item)
 
 
 def take_number(work: Work, dialogue: Dialogue, text: str) -> bool:
-    """Take a typed number as the answer to the open item; return whether it was one.
+    """Take a typed number as the answer to the open item; return whether it was one and nothing else.
 
     A temperature that was asked for is judged by the rules of the report, which know where it was measured.
+    Words beside it may be a danger of their own, so they are looked through first.
     """
     response = open_response(work)
     if response is None:
         return False
     item = _questionnaire(work).item(dialogue.step)
-    if item.kind not in (ItemKind.TEMPERATURE, ItemKind.NUMBER):
+    if item.kind not in (ItemKind.TEMPERATURE, ItemKind.NUMBER) or not only_a_number(text):
         return False
     try:
         value, odd = _read(item, text)
@@ -194,9 +206,13 @@ def keep_words(work: Work, dialogue: Dialogue, text: str) -> None:
     if response is None:
         return
     item = _questionnaire(work).item(dialogue.step)
-    if item.kind is ItemKind.TEXT:
-        _store(work, response, item, accept(item, text), text)
-        ask_next(work, response)
+    try:
+        value, _ = _read(item, text)
+    except (Unreadable, NotAnAnswer):
+        _ask(work, response, item)
+        return
+    _store(work, response, item, value, text)
+    ask_next(work, response)
 
 
 def take_text(work: Work, dialogue: Dialogue, text: str) -> None:
@@ -260,7 +276,7 @@ def confirm(work: Work, args: dict[str, Any]) -> None:
     """
     response = _mine(work, args["r"])
     item = _questionnaire(work).item(args["i"])
-    if not args["right"] and _is_open(work, item):
+    if not args["right"] and _is_open(work, response, item):
         work.unplan("answered", kind=SILENCE, about_id=response.id)
         _watch(work, response, item)
         _ask(work, response, item)
@@ -316,7 +332,7 @@ def facts_of(work: Work, response: Response) -> Facts:
 def submit(work: Work, response: Response, decision: TriageDecision) -> None:
     """Close a report: tell the person what to do now, and staff what was reported."""
     told_already = response.urgency == decision.urgency
-    response.submitted_at = work.now
+    response.submitted_at, response.because = work.now, list(decision.because)
     work.unplan("submitted", kind=SILENCE, about_id=response.id)
     forms.close(work)
     if told_already:
@@ -385,8 +401,10 @@ def _rows(work: Work, response: Response) -> list[Answer]:
 
 
 def _mine(work: Work, response_id: int) -> Response:
+    """Return the open report if it is this person's and of the subject they speak for now."""
     response = work.session.get(Response, response_id)
-    if response is None or response.submitted_at is not None or response.account_id != work.caller.account_id:
+    mine = (work.caller.account_id, work.caller.subject_id)
+    if response is None or response.submitted_at is not None or (response.account_id, response.subject_id) != mine:
         raise refusals.DialogueEnded
     return response
 

@@ -18,7 +18,8 @@ from bot.work import Button, Lane, Text, Work
 
 MESSAGE = "message"
 DOUBT = "danger.silence"
-LONGEST_QUOTE = 1500  # characters of a patient's words that fit into a page beside the rest
+# Characters of a person's words in a page; all of them stay in the inbox and the doubt.
+LONGEST_QUOTE = 3000
 
 
 def take_text(work: Work, text: str) -> None:
@@ -105,7 +106,8 @@ def _raise(work: Work, urgency: Urgency, findings: Findings, text: str) -> None:
 
 
 def _quote(text: str) -> Text:
-    return Text("report.line.words", {"words": text[:LONGEST_QUOTE]})
+    cut = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]} [...]"
+    return Text("report.line.words", {"words": cut})
 
 
 def _ask_whether_now(work: Work, findings: Findings, text: str) -> None:
@@ -147,6 +149,7 @@ def _raise_doubt(work: Work, subject_id: int, findings: Findings, text: str) -> 
 def danger_now(work: Work, args: dict[str, Any]) -> None:
     """Take "yes, now": the emergency text and a page."""
     doubt = _doubt(work, args)
+    # Also after silence was taken as a yes: who says "now" reads what to do, whatever went before.
     doubt.answer, doubt.closed_at = "now", work.now
     work.unplan("answered", kind=DOUBT, about_id=doubt.id)
     work.answer("triage.red_120.call", lane=Lane.RED, purpose="triage", phone=screens.phone(work))
@@ -156,6 +159,8 @@ def danger_now(work: Work, args: dict[str, Any]) -> None:
 def danger_not_now(work: Work, args: dict[str, Any]) -> None:
     """Take "no, not now": the words still go to staff, for a person to look at."""
     doubt = _doubt(work, args)
+    if doubt.closed_at is not None:
+        raise refusals.DialogueEnded
     doubt.answer, doubt.closed_at = "not_now", work.now
     work.unplan("answered", kind=DOUBT, about_id=doubt.id)
     escalate.raise_case(
@@ -170,7 +175,7 @@ def danger_not_now(work: Work, args: dict[str, Any]) -> None:
 
 def _doubt(work: Work, args: dict[str, Any]) -> Doubt:
     doubt = work.session.get_one(Doubt, args["doubt"])
-    if doubt.account_id != work.caller.account_id or doubt.closed_at is not None:
+    if doubt.account_id != work.caller.account_id or doubt.subject_id != work.caller.subject_id:
         raise refusals.DialogueEnded
     return doubt
 
@@ -251,18 +256,23 @@ def _pass_on(work: Work, text: str) -> None:
     )
 
 
-FORM = forms.register(Form(MESSAGE, (Field("words", "team.ask_words", parse=_words),), _finish))
+FORM = forms.register(
+    Form(MESSAGE, (Field("words", "team.ask_words", parse=_words),), _finish, frozenset(SUBJECT_SIDE))
+)
 
 
-def take_other(work: Work, kind: str) -> None:
+def take_other(work: Work, kind: str, caption: str | None = None) -> None:
     """Answer what is not text: a picture, a voice message, a sticker; nothing pretends to have read it."""
+    if caption and work.caller.role not in STAFF and react_to_danger(work, caption):
+        return
     if work.caller.role in SUBJECT_SIDE and kind in ("photo", "voice", "document", "video"):
+        words = [_quote(caption)] if caption else []
         escalate.raise_case(
             work,
             screens.subject_of(work),
             Urgency.YELLOW,
             [f"sent.{kind}"],
-            [Text(f"request.sent.{kind}")],
+            [Text(f"request.sent.{kind}"), *words],
             kind=escalate.REQUEST,
         )
     work.answer(f"speak.other.{kind}", phone=screens.phone(work))

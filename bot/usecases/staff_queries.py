@@ -15,6 +15,7 @@ from bot.domain.dosing import DoseOrder as OrderRule
 from bot.domain.dosing import Formulation, daily_mg, mg_per_kg
 from bot.domain.escalation import CaseState
 from bot.domain.parsing import Unreadable, parse_subject_code
+from bot.domain.participation import ParticipationState
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.visits import PlannedVisit, VisitKind, VisitStatus, visit_status
 from bot.store import audit, people
@@ -69,8 +70,18 @@ def show_patients(work: Work, page: int = 0) -> None:
 def show_due(work: Work, page: int = 0) -> None:
     """List visits that are overdue or come in the next seven days, the oldest first."""
     until = work.today + timedelta(days=DUE_DAYS)
-    condition = (Visit.state == visits.PLANNED, Visit.target_on <= until)
-    count = work.session.exec(select(func.count()).select_from(Visit).where(*condition)).one()
+    # Who has withdrawn is not chased.
+    condition = (
+        Visit.state == visits.PLANNED,
+        Visit.target_on <= until,
+        col(Subject.state).in_((ParticipationState.INVITED, ParticipationState.ON_STUDY)),
+    )
+    count = work.session.exec(
+        select(func.count())
+        .select_from(Visit)
+        .join(Subject, col(Visit.subject_id) == col(Subject.id))
+        .where(*condition)
+    ).one()
     if count == 0:
         work.answer("due.none")
         return

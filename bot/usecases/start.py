@@ -3,13 +3,15 @@
 from datetime import time
 from typing import Any
 
+from sqlmodel import col, select
+
 from bot.domain import participation
 from bot.domain.participation import ParticipationEvent, ParticipationState
 from bot.domain.roles import Role
 from bot.store import people
-from bot.store.models import Account, Consent, Link
+from bot.store.models import Account, Consent, Link, Subject
 from bot.texts import LOCALES
-from bot.usecases import escalate, screens, tablets, visits
+from bot.usecases import escalate, forms, screens, tablets, visits
 from bot.work import Button, Work
 
 HOURS = tuple(range(8, 21, 2))
@@ -86,14 +88,28 @@ def consent(work: Work, args: dict[str, Any]) -> None:
     if not args["agree"]:
         rows = [[Button("start.button.read_again", "start.read_again")]]
         work.answer("start.refused", rows, phone=screens.phone(work))
-    elif args["item"] + 1 < len(items):
-        ask_consent(work, args["item"] + 1)
+    elif (missing := _first_not_agreed(work, subject)) is not None:
+        ask_consent(work, missing)
     else:
         subject.state = participation.move(ParticipationState(subject.state), ParticipationEvent.CONSENT)
         subject.state_changed_at = work.now
         work.session.flush()
         escalate.tell_staff(work, subject, "staff.consented")
         ask_hour(work)
+
+
+def _first_not_agreed(work: Work, subject: Subject) -> int | None:
+    """Return the first part of this version that was not agreed to when it was last answered."""
+    given = work.session.exec(
+        select(Consent)
+        .where(Consent.subject_id == subject.id, Consent.version == work.protocol.consent.version)
+        .order_by(col(Consent.id))
+    ).all()
+    newest = {each.item: each.agreed for each in given}
+    for number, item in enumerate(consent_items(work)):
+        if not newest.get(item, False):
+            return number
+    return None
 
 
 def read_again(work: Work, _args: object = None) -> None:
@@ -148,7 +164,8 @@ def begin_withdrawal(work: Work, _args: object = None) -> None:
         [Button("stop.button.yes", "stop.confirm")],
         [Button("stop.button.no", "menu.open")],
     ]
-    work.answer("stop.ask", rows, single_use=True, phone=screens.phone(work))
+    key = "stop.ask_caregiver" if work.caller.role is Role.CAREGIVER else "stop.ask"
+    work.answer(key, rows, single_use=True, phone=screens.phone(work))
 
 
 def withdraw(work: Work, _args: object = None) -> None:
@@ -168,8 +185,11 @@ def withdraw(work: Work, _args: object = None) -> None:
     for kind in tablets.KINDS:
         work.unplan("withdrawn", subject_id=subject.id, kind=kind)
     for account in people.speakers(work.session, subject.id or 0):
-        work.silence("withdrawn", subject_id=subject.id, account_id=account.id)
+        work.silence("withdrawn", account_id=account.id)
+        forms.close_of(work, account.id or 0)
     work.answer("stop.done", phone=screens.phone(work))
+    for caregiver in people.speakers(work.session, subject.id or 0, "caregiver"):
+        work.say(caregiver, "stop.told_caregiver", phone=screens.phone(work))
     escalate.tell_staff(work, subject, "staff.withdrawn")
 
 
@@ -177,6 +197,10 @@ def _unlink_caregiver(work: Work) -> None:
     link = people.link_of(work.session, work.caller.account_id)
     assert link is not None
     link.ended_at = work.now
+    work.session.flush()
+    account = work.session.get_one(Account, work.caller.account_id)
+    forms.close_of(work, work.caller.account_id)
+    screens.set_commands(work, account, Role.STRANGER)
     work.answer("stop.caregiver_done", phone=screens.phone(work))
     for patient in people.speakers(work.session, link.subject_id, "patient"):
         work.say(patient, "stop.caregiver_left", subject_id=link.subject_id)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import date, time, timedelta
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from bot.domain import reminders as reminder_rules
 from bot.domain.adherence import DoseStatus
 from bot.domain.parsing import Reading, Unreadable
 from bot.domain.participation import ParticipationState, may_be_asked
+from bot.domain.roles import SUBJECT_SIDE
 from bot.domain.urgency import Urgency
 from bot.store import people
 from bot.store.models import AgendaItem, DoseOrder, DosePrompted, DoseReport, Subject
@@ -31,29 +32,33 @@ def replan(work: Work, subject: Subject) -> None:
     plan_next(work, subject)
 
 
-def plan_next(work: Work, subject: Subject) -> None:
-    """Enter the next daily question, if this subject takes tablets and may be asked."""
+def plan_next(work: Work, subject: Subject, *, catch_up: bool = False) -> None:
+    """Enter the next daily question, if this subject takes tablets and may be asked.
+
+    With ``catch_up`` today's is put at once when its hour has passed unasked, as after an outage.
+    """
     if not screens.takes_tablets(work, subject) or not may_be_asked(ParticipationState(subject.state)):
         return
-    zone = work.settings.zone
+    zone, quiet = work.settings.zone, work.protocol.quiet_hours
     at = subject.reminder_at or work.protocol.dose_prompt.default_at
-    due = reminder_rules.next_daily(work.now, at, zone, work.protocol.quiet_hours)
-    day = due.astimezone(zone).date()
-    if _asked(work.session, subject, day) is not None:
-        # An hour later than today's question was chosen: it was put today already.
-        due = reminder_rules.next_daily(
-            reminder_rules.daily_at(day, time(23, 59), zone), at, zone, work.protocol.quiet_hours
-        )
+    after = reminder_rules.daily_at(work.today, time(0), zone) if catch_up else work.now
+    # A day that had its question, or was answered before it came, gives way to the next.
+    for _ in range(3):
+        due = reminder_rules.next_daily(after, at, zone, quiet)
         day = due.astimezone(zone).date()
-    work.plan(
-        PROMPT,
-        f"dose:{subject.id}:{day.isoformat()}",
-        due,
-        subject.id or 0,
-        subject_id=subject.id,
-        useful_until=reminder_rules.daily_at(day + timedelta(days=1), time(0), zone),
-        day=day.isoformat(),
-    )
+        if due < work.now:
+            due = reminder_rules.out_of_quiet(work.now, zone, quiet)
+        if due.astimezone(zone).date() == day and work.plan(
+            PROMPT,
+            f"dose:{subject.id}:{day.isoformat()}",
+            due,
+            subject.id or 0,
+            subject_id=subject.id,
+            useful_until=reminder_rules.daily_at(day + timedelta(days=1), time(0), zone),
+            day=day.isoformat(),
+        ):
+            return
+        after = reminder_rules.daily_at(day, time(23, 59), zone)
 
 
 def prompt(work: Work, item: AgendaItem) -> str:
@@ -66,7 +71,7 @@ def prompt(work: Work, item: AgendaItem) -> str:
         return "not to be asked"
     if order_on(work.session, subject, day) is None:
         return "nothing ordered"
-    if latest_report(work.session, subject, day) is not None:
+    if not _is_open(latest_report(work.session, subject, day)):
         return "answered already"
     if not _put(work, subject, day, item, "tablets.ask"):
         return "nobody to ask"
@@ -107,6 +112,10 @@ def _put(work: Work, subject: Subject, day: date, item: AgendaItem, key: str) ->
     return bool(readers)
 
 
+def _nudge_key(subject: Subject, day: date) -> str:
+    return f"nudge:{subject.id}:{day.isoformat()}"
+
+
 def _plan_nudge(work: Work, subject: Subject, day: date) -> None:
     zone, quiet = work.settings.zone, work.protocol.quiet_hours
     due = reminder_rules.before_quiet(
@@ -116,7 +125,7 @@ def _plan_nudge(work: Work, subject: Subject, day: date) -> None:
         return  # So soon it would only press; tomorrow has a question of its own.
     work.plan(
         NUDGE,
-        f"nudge:{subject.id}:{day.isoformat()}",
+        _nudge_key(subject, day),
         due,
         subject.id or 0,
         subject_id=subject.id,
@@ -187,7 +196,7 @@ def answer(work: Work, args: dict[str, Any]) -> None:
     if status == NOT_YET:
         work.answer("tablets.thanks_not_yet")
     else:
-        work.unplan("taken", kind=NUDGE, about_id=subject.id)
+        work.unplan("taken", key=_nudge_key(subject, day))
         work.answer("tablets.thanks_taken")
 
 
@@ -229,7 +238,7 @@ def _finish_reason(work: Work, values: Values) -> None:
     code, _, said = values["reason"].partition(":")
     day = date.fromisoformat(values["day"])
     keep(work, subject, day, DoseStatus.NOT_TAKEN, code, said or None)
-    work.unplan("answered", kind=NUDGE, about_id=subject.id)
+    work.unplan("answered", key=_nudge_key(subject, day))
     reason = next(each for each in work.protocol.skip_reasons if each.code == code)
     if said and speak.react_to_danger(work, said):
         return
@@ -247,7 +256,7 @@ def _finish_reason(work: Work, values: Values) -> None:
             ],
             kind=escalate.SYMPTOM if Urgency(reason.tell_staff) is Urgency.AMBER else escalate.REQUEST,
         )
-    if code == "SIDE_EFFECT":
+    if reason.opens_report:
         work.answer("tablets.thanks_side_effect")
         report.begin(work)
         return
@@ -256,7 +265,12 @@ def _finish_reason(work: Work, values: Values) -> None:
 
 
 REASON_FORM = forms.register(
-    Form(REASON, (Field("reason", "tablets.ask_reason", _reasons, _own_words),), _finish_reason)
+    Form(
+        REASON,
+        (Field("reason", "tablets.ask_reason", _reasons, _own_words),),
+        _finish_reason,
+        frozenset(SUBJECT_SIDE),
+    )
 )
 
 
@@ -312,21 +326,14 @@ def statuses(session: Session, subject: Subject, first_on: date, last_on: date) 
 
 
 def started_on(work: Work, subject: Subject) -> date | None:
-    """Return the first day on which tablets were asked for: the start of what can be counted."""
-    return work.session.exec(
-        select(col(DosePrompted.day_on))
-        .where(DosePrompted.subject_id == subject.id)
-        .order_by(col(DosePrompted.day_on))
-        .limit(1)
-    ).first()
-
-
-def _asked(session: Session, subject: Subject, day: date) -> DosePrompted | None:
-    return session.exec(
-        select(DosePrompted).where(DosePrompted.subject_id == subject.id, DosePrompted.day_on == day)
-    ).first()
+    """Return the first day that was asked about or answered: the start of what can be counted."""
+    asked = work.session.exec(
+        select(func.min(DosePrompted.day_on)).where(DosePrompted.subject_id == subject.id)
+    ).one()
+    said = work.session.exec(select(func.min(DoseReport.day_on)).where(DoseReport.subject_id == subject.id)).one()
+    return min((day for day in (asked, said) if day is not None), default=None)
 
 
 def after_skipped(work: Work, item: AgendaItem) -> None:
     """Go on to the next day's question when one lay too long, as after an outage."""
-    plan_next(work, work.session.get_one(Subject, item.about_id))
+    plan_next(work, work.session.get_one(Subject, item.about_id), catch_up=True)

@@ -18,6 +18,7 @@ from bot.usecases import escalate, screens
 from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
 REMINDER = "visit.reminder"
+NEED_HELP = "need_help"
 PLANNED, DONE, MISSED, CANCELLED = "planned", "done", "missed", "cancelled"
 
 
@@ -78,6 +79,7 @@ def plan_cbc(work: Work, subject: Subject, not_before: date | None = None) -> No
     elif present.target_on != planned.target_on and present.reply is None and present.plan_version == 1:
         # A day that the patient confirmed or staff chose is not moved behind their backs.
         move(work, present, planned.target_on, planned)
+        announce(work, present)
 
 
 def _plan_next_injection(work: Work, subject: Subject, last_on: date) -> Visit:
@@ -139,7 +141,7 @@ def remind(work: Work, item: AgendaItem) -> str:
         return "the visit changed"
     if not may_be_reminded(ParticipationState(subject.state)):
         return "not on study"
-    if visit.reply is not None:
+    if visit.reply not in (None, NEED_HELP):
         return "answered already"
     together = [each for each in open_visits(work, subject) if each.target_on == visit.target_on]
     if visit.id != together[0].id:
@@ -223,7 +225,8 @@ def reply(work: Work, args: dict[str, Any]) -> None:
         return
     for each in [one for one in open_visits(work, subject) if one.target_on == visit.target_on]:
         each.reply, each.replied_at, each.replied_by = args["reply"], work.now, work.caller.label
-        drop_reminders(work, each, "answered")
+        if args["reply"] != NEED_HELP:
+            drop_reminders(work, each, "answered")
     if args["reply"] == "will_come":
         work.answer("visit.thanks_will_come", day=Day(visit.target_on), phone=screens.phone(work))
         return
@@ -273,7 +276,7 @@ def show_mine(work: Work) -> None:
                 values={"day": Day(each.target_on, "short_day")},
             )
         ]
-        for each in planned
+        for each in {visit.target_on: visit for visit in reversed(planned)}.values()
         if each.reply != "another_day"
     ]
     work.answer(

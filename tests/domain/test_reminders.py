@@ -150,9 +150,7 @@ def test_the_next_daily_moment_is_later_and_never_quiet_in_any_zone(
 
 @pytest.mark.parametrize("at", [time(2, 30), time(9), time(20)], ids=str)
 @pytest.mark.parametrize("quiet", [QUIET, NO_QUIET], ids=["quiet nights", "no quiet hours"])
-def test_a_daily_question_is_asked_once_on_each_day_of_a_year_with_clock_changes(
-    at: time, quiet: QuietHours
-) -> None:
+def test_a_daily_question_is_asked_once_on_each_day_of_a_year_with_clock_changes(at: time, quiet: QuietHours) -> None:
     moment = datetime(2025, 12, 31, 22, 59, tzinfo=UTC)
     asked = []
     for _ in range(365):
@@ -265,8 +263,8 @@ def test_no_reminder_is_quiet_past_or_useless_and_none_overlap(
     [
         pytest.param("2026-11-02T20:00+08:00", "2026-11-02T20:00+08:00", id="before the quiet hours it stays"),
         pytest.param("2026-11-02T22:00+08:00", "2026-11-02T20:55+08:00", id="in the evening it comes forward"),
-        pytest.param("2026-11-03T00:30+08:00", "2026-11-02T20:55+08:00", id="after midnight it belongs to the day before"),
-        pytest.param("2026-11-03T08:00+08:00", "2026-11-03T08:00+08:00", id="the end of the quiet hours is not quiet"),
+        pytest.param("2026-11-03T00:30+08:00", "2026-11-02T20:55+08:00", id="after midnight it is of the day before"),
+        pytest.param("2026-11-03T08:00+08:00", "2026-11-03T08:00+08:00", id="their end is not quiet"),
     ],
 )
 def test_what_cannot_wait_until_morning_comes_before_the_quiet_hours(at: str, moved: str) -> None:

@@ -1,0 +1,127 @@
+"""Who may do what: every role against every route of the running bot (deny by default)."""
+
+from typing import Any
+
+import pytest
+
+from bot.domain.roles import Role
+from bot.store.models import Doubt, Escalation, Link, Response, StaffMember, Visit
+from bot.story.people import Person
+from handlers import COMMANDS
+from handlers.policy import POLICY, allowed
+from handlers.presses import PRESSES
+from tests.people import Study, person, staff
+from tests.stories.scenes import CHEST_PAIN, Watch, caregiver, clinical_rows, plant, rows, unfinished_updates
+
+# What ends the story for a role is tried last.
+LAST = ("stop.confirm", "staff.end", "caregiver.agree")
+
+
+async def somebody(study: Study, role: Role) -> Person:
+    match role:
+        case Role.STRANGER:
+            stranger = person(study.stage, 90, "Passer-by", "en")
+            await stranger.says("/start")
+            return stranger
+        case Role.PATIENT:
+            return study.boris
+        case Role.CAREGIVER:
+            return await caregiver(study)
+        case Role.COORDINATOR:
+            return study.coordinator
+        case Role.INVESTIGATOR:
+            return study.doctor
+        case _:
+            return await staff(study.stage, 40, "Colleague", role)
+
+
+async def plausible(study: Study) -> dict[str, Any]:
+    """Return arguments that name real rows, most of them Anna's: what a stolen button would carry."""
+    await study.anna.says("如果发烧怎么办")
+    await study.clara.says(CHEST_PAIN["zh"])
+    await study.anna.taps("menu.button.unwell", "report.trouble.fever")
+    visit = (await rows(study.stage, Visit))[0]
+    return {
+        "agree": True,
+        "case": (await rows(study.stage, Escalation))[0].id,
+        "day": "2026-11-02",
+        "doubt": (await rows(study.stage, Doubt))[0].id,
+        "f": "code",
+        "hour": 8,
+        "i": "fever_place",
+        "item": 0,
+        "link": (await rows(study.stage, Link))[0].id,
+        "locale": "en",
+        "n": 1,
+        "on": True,
+        "outcome": "done",
+        "page": 0,
+        "r": (await rows(study.stage, Response))[0].id,
+        "reply": "another_day",
+        "spoke": True,
+        "staff": (await rows(study.stage, StaffMember))[0].id,
+        "status": "taken",
+        "subject": 1,
+        "v": "oral",
+        "version": "1.0" if visit is None else visit.plan_version,
+        "visit": visit.id,
+    }
+
+
+@pytest.mark.req("SEC-01", "DI-06")
+@pytest.mark.parametrize("role", Role)
+async def test_what_a_role_may_not_do_is_refused_and_changes_nothing(study: Study, role: Role) -> None:
+    args = await plausible(study)
+    someone = await somebody(study, role)
+    forbidden = [route for route in POLICY if not allowed(route, role)]
+    planted = await plant(study.stage, someone, PRESSES, args)
+    before = await clinical_rows(study.stage)
+    for route in forbidden:
+        if route in COMMANDS:
+            sees = Watch(someone)
+            await someone.says(f"/{route} S-001")
+        else:
+            sees = Watch(someone)
+            await someone.phone.taps_on(planted, route)
+            await study.stage.settle()
+        assert sees.first("refused.not_for_you"), route
+        assert len(sees.new) == 1, route
+        assert await clinical_rows(study.stage) == before, route
+    assert await unfinished_updates(study.stage) == []
+
+
+@pytest.mark.req("SEC-01")
+@pytest.mark.parametrize("role", Role)
+async def test_what_a_role_may_do_is_answered(study: Study, role: Role) -> None:
+    args = await plausible(study)
+    someone = await somebody(study, role)
+    granted = sorted((route for route in POLICY if allowed(route, role)), key=lambda route: route in LAST)
+    planted = await plant(study.stage, someone, PRESSES, args)
+    for route in granted:
+        sees = Watch(someone)
+        if route in COMMANDS:
+            await someone.says(f"/{route}")
+        elif route in PRESSES:
+            await someone.phone.taps_on(planted, route)
+            await study.stage.settle()
+        else:
+            continue
+        assert sees.new or sees.toasts, route
+        assert not sees.read("refused.not_for_you") or route == "staff.end", route
+        assert await unfinished_updates(study.stage) == [], route
+
+
+@pytest.mark.req("SEC-02")
+async def test_a_patient_cannot_reach_another_patient_through_a_button(study: Study) -> None:
+    args = await plausible(study)
+    routes = ("visit.reply", "report.answer", "report.stop", "danger.now", "danger.not_now", "caregiver.agree")
+    planted = await plant(study.stage, study.boris, routes, args)
+    before = await clinical_rows(study.stage)
+    for route in routes:
+        await study.boris.phone.taps_on(planted, route)
+        await study.stage.settle()
+        assert await clinical_rows(study.stage) == before, route
+
+
+def test_every_command_and_every_button_has_a_row() -> None:
+    assert {*COMMANDS, *PRESSES} <= set(POLICY)

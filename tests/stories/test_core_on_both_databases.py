@@ -1,0 +1,82 @@
+"""The main job once more on each kind of database: enrol, consent, report, page, acknowledge, resolve."""
+
+import re
+
+import pytest
+
+from bot.store.models import AuditEntry, DoseReport, Escalation
+from bot.story.stage import Stage
+from tests.people import begin, person, study
+from tests.stories.scenes import CALL_120, CHEST_PAIN, Watch, rows, unfinished_updates
+
+LINK = re.compile(r"https://t\.me/[\w?=-]+")
+
+
+@pytest.mark.req("DI-01", "DI-18")
+async def test_from_enrolment_to_a_resolved_case(both_stages: Stage) -> None:
+    made = await study(both_stages, started=False)
+    nurse = made.coordinator
+    await nurse.says("/enrol")
+    await nurse.answers("S-010", "=arm.tg2.name", "=language.zh", "1952", "120斤", "=form.button.yes")
+    await nurse.answers("2026-11-05", "7", "21", "=formulation.dispersible")
+    await nurse.presses("250 mg")
+    sees = Watch(nurse)
+    await nurse.answers("2", "0571-0000-0010", "=form.button.save")
+    link, caregivers = (LINK.findall(message.text)[0] for message in sees.new if message.kind == "photo")
+
+    dora = person(both_stages, 24, "Dora", "zh")
+    await begin(dora, link)
+    daughter = person(both_stages, 34, "Daughter", "zh")
+    await daughter.opens(caregivers)
+    await dora.taps("start.button.agree_caregiver")
+    assert daughter.read("start.caregiver_welcome")
+
+    await made.pass_time(hours=10)
+    await dora.taps("tablets.button.taken")
+    assert [report.status for report in await rows(both_stages, DoseReport)] == ["taken"]
+
+    await dora.taps("menu.button.unwell", "report.trouble.fever", "report.fever.place.axillary")
+    doctor = Watch(made.doctor)
+    await dora.says("38.6")
+    assert dora.read("triage.red_come.go")
+    assert doctor.first("case.page")
+    await daughter.says(CHEST_PAIN["zh"])
+    assert daughter.read(CALL_120)
+    await made.doctor.taps("case.button.acknowledge")
+    assert dora.read("case.told.taken_over")
+    await made.doctor.taps("case.button.spoke", "case.button.resolve", "outcome.came_to_hospital")
+    (case,) = await rows(both_stages, Escalation)
+    assert (case.state, case.urgency, case.outcome) == ("resolved", "red_120", "came_to_hospital")
+
+    changes = [entry.what for entry in await rows(both_stages, AuditEntry)]
+    assert {"subject.created", "consent.created", "answer.created", "escalation.changed"} <= set(changes)
+    assert await unfinished_updates(both_stages) == []
+
+
+@pytest.mark.req("DI-14")
+async def test_many_at_once_are_all_answered_and_recorded_once(both_stages: Stage) -> None:
+    made = await study(both_stages)
+    watches = [Watch(each) for each in made.patients]
+    for each in made.patients:
+        for _ in range(3):
+            await each.phone.sends(CHEST_PAIN[each.locale])
+    await both_stages.settle()
+    assert [sees.count(CALL_120) for sees in watches] == [3, 3, 3]
+    assert len(await rows(both_stages, Escalation)) == 3
+    assert await unfinished_updates(both_stages) == []
+
+
+@pytest.mark.req("DI-14")
+async def test_two_doctors_acknowledge_at_the_same_moment(both_stages: Stage) -> None:
+    made = await study(both_stages)
+    await made.doctor.says("/duty")
+    await made.doctor.taps("duty.button.off")
+    await made.anna.says(CHEST_PAIN["zh"])
+    for each in (made.doctor, made.coordinator):
+        await each.phone.taps(each.label("case.button.acknowledge"))
+    await both_stages.settle()
+    (case,) = await rows(both_stages, Escalation)
+    assert case.state == "acknowledged"
+    toasts = {each.phone.last_toast for each in (made.doctor, made.coordinator)}
+    assert made.doctor.label("case.toast.acknowledged") in toasts
+    assert len(toasts) == 2
