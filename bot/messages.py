@@ -7,9 +7,10 @@ they are put together at run time, from ``bot.textkeys``.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -59,8 +60,9 @@ class Problem:
         return f"{self.locale or 'locales'}: {self.key}: {self.message}"
 
 
-def collect(root: Path = ROOT) -> dict[str, Usage]:
-    """Return every text key that the bot can say, in order, with where it is used.
+@cache
+def collect(root: Path = ROOT) -> Mapping[str, Usage]:
+    """Return every text key that the bot can say, in order, with where it is used; read once.
 
     Raises:
         ProtocolFaulty: the bundled trial cannot be read.

