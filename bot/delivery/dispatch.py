@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.delivery.channel import Channel, NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
+from bot.delivery.loop import ChatLoop
 from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.store import outbox
@@ -24,7 +25,7 @@ IDLE_SECONDS = 1.0
 REPEATABLE = {"edit", "unbutton", "commands"}
 
 
-class Dispatcher:
+class Dispatcher(ChatLoop[int]):
     """Sends what is due, urgent lanes first, a chat's messages one after the other, some chats side by side.
 
     Only what is handed over at once is claimed, so a crash leaves few messages of unknown fate, and a red
@@ -32,35 +33,11 @@ class Dispatcher:
     """
 
     def __init__(self, deps: Deps, channel: Channel) -> None:
+        super().__init__(deps.outgoing, IDLE_SECONDS / min(deps.clock.speed, 20))
         self._deps = deps
         self._channel = channel
-        self._busy: dict[int, asyncio.Task[None]] = {}
         # Chats in which a message waits for its next try; later ones must not overtake it.
         self._held: dict[int, datetime] = {}
-
-    async def run(self) -> None:
-        """Send for ever; a fault of the database or the network delays, it never ends the loop."""
-        try:
-            while True:
-                try:
-                    started = await self._start()
-                except Exception:
-                    log.exception("dispatch.failed")
-                    started = 0
-                if not started:
-                    await self._deps.outgoing.wait(IDLE_SECONDS / min(self._deps.clock.speed, 20))
-        finally:
-            # What is on its way is finished, so that its outcome is known.
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
-
-    async def drain(self) -> int:
-        """Send everything that is due now and wait for the outcomes; return how many attempts that were."""
-        total = 0
-        while (started := await self._start()) or self._busy:
-            total += started
-            if self._busy:
-                await asyncio.wait(list(self._busy.values()), return_when=asyncio.FIRST_COMPLETED)
-        return total
 
     async def _start(self) -> int:
         """Claim what is due, as much as can be sent now, and begin to send it."""
@@ -98,8 +75,7 @@ class Dispatcher:
             # The claim lapses, and the watchdog settles what became of this one.
             log.exception("dispatch.outcome_lost")
         finally:
-            del self._busy[message.chat_id]
-            self._deps.outgoing.set()
+            self._done(message.chat_id)
 
 
 def record(work: Work, number: int, outcome: Outcome) -> datetime | None:

@@ -17,6 +17,7 @@ from telegram.ext import Application
 from telegram.request import BaseRequest, RequestData
 from telegram.request._requestparameter import RequestParameter
 
+from bot.delivery.loop import ChatLoop
 from bot.deps import Deps
 from bot.errors import FollowupError
 from bot.store import inbox
@@ -113,36 +114,13 @@ async def keep(deps: Deps, bot_id: int, updates: list[dict[str, Any]]) -> None:
     deps.incoming.set()
 
 
-class Pump:
+class Pump(ChatLoop[int | None]):
     """Gives stored updates to the handlers: a chat's one after the other, chats side by side."""
 
     def __init__(self, deps: Deps, application: "Application[Any, Any, Any, Any, Any, Any]") -> None:
+        super().__init__(deps.incoming, PUMP_IDLE_SECONDS)
         self._deps = deps
         self._application = application
-        self._busy: dict[int | None, asyncio.Task[None]] = {}
-
-    async def run(self) -> None:
-        """Work for ever; a fault delays, it never ends the loop."""
-        try:
-            while True:
-                try:
-                    started = await self._start()
-                except Exception:
-                    log.exception("pump.failed")
-                    started = 0
-                if not started:
-                    await self._deps.incoming.wait(PUMP_IDLE_SECONDS)
-        finally:
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
-
-    async def drain(self) -> int:
-        """Handle everything that is stored and waiting; return how many updates that were."""
-        total = 0
-        while (started := await self._start()) or self._busy:
-            total += started
-            if self._busy:
-                await asyncio.wait(list(self._busy.values()))
-        return total
 
     async def _start(self) -> int:
         bot_id, busy = self._application.bot.id, list(self._busy)
@@ -160,8 +138,7 @@ class Pump:
         try:
             await self._deps.store.write(lambda session: self._settle(session, row))
         finally:
-            del self._busy[row.chat_id]
-            self._deps.incoming.set()
+            self._done(row.chat_id)
 
     def _settle(self, session: Session, row: InboxUpdate) -> None:
         """Count a try that no handler finished; one that failed too often is parked, for people to see."""
