@@ -17,7 +17,7 @@ from bot.errors import FollowupError
 from bot.store import audit, inbox, outbox, people
 from bot.store.models import OutboxMessage
 from bot.texts import supported
-from bot.usecases import refusals, screens, speak
+from bot.usecases import refusals, screens, speak, upkeep
 from bot.work import Press, Work
 from handlers.policy import allowed
 
@@ -88,9 +88,8 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
             caller = people.caller(session, account)
             work = Work(session, deps, caller, f"update:{update.update_id}", now)
             work.caller_name = user.full_name[:NAME_LENGTH]
-            if account.unreachable_at is not None:
-                # Whoever writes can be reached again.
-                account.unreachable_at = account.unreachable_because = None
+            # Whoever writes can be reached again.
+            upkeep.note_reach(work, account, None)
             if allowed(route, caller.role):
                 _attempt(work, body)
             else:

@@ -1,6 +1,6 @@
 """Who may do what? One table, route by role; what is not listed is denied (SEC-01)."""
 
-from bot.domain.roles import CLINICAL, STAFF, SUBJECT_SIDE, Role
+from bot.domain.roles import CLINICAL, SUBJECT_SIDE, Role
 
 ANYBODY = frozenset(Role)
 SUBJECT = frozenset(SUBJECT_SIDE)
@@ -9,7 +9,6 @@ ACTING = frozenset(CLINICAL)
 READING = frozenset({*CLINICAL, Role.MONITOR})
 COORDINATOR = frozenset({Role.COORDINATOR})
 ADMIN = frozenset({Role.ADMIN})
-ALL_STAFF = frozenset(STAFF)
 
 POLICY: dict[str, frozenset[Role]] = {
     # Anybody: the way in, help, and being heard.

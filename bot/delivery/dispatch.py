@@ -99,9 +99,7 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
         case Sent(message_id):
             message.message_id = message_id
             outbox.close(message, "sent", now)
-            account = work.session.get_one(Account, message.account_id)
-            if account.unreachable_at is not None:
-                account.unreachable_at = account.unreachable_because = None
+            upkeep.note_reach(work, work.session.get_one(Account, message.account_id), None)
             if message.purpose == escalate.PAGE:
                 escalate.page_sent(work, message)
         case Throttled(wait):

@@ -15,7 +15,6 @@ from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.domain.roles import Role
 from bot.settings import Settings
-from bot.simulator.phones import Phone
 from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import SimulatedTelegram
 from bot.store import agenda, outbox
@@ -76,22 +75,6 @@ class Stage:
     async def within(self, use_case: Callable[[Work], R]) -> R:
         """Run a use case as a command of the terminal does."""
         return await run(self.deps, BOT, "command:stage", use_case)
-
-    async def do(self, *steps: "object") -> None:
-        """Await what people do, one after the other, and let the bot answer each."""
-        for step in steps:
-            await step  # type: ignore[misc]
-            await self.settle()
-
-    async def answers(self, phone: Phone, *given: str) -> None:
-        """Let a person answer questions one by one: a button if there is one of that name, typed words if not."""
-        for each in given:
-            labels = [button.text for row in phone.last.keyboard for button in row]
-            if any(each in label for label in labels):
-                await phone.taps(each)
-            else:
-                await phone.sends(each)
-            await self.settle()
 
 
 def next_due(session: Session) -> datetime | None:

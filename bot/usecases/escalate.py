@@ -23,6 +23,7 @@ from bot.store.models import (
     StaffMember,
     Subject,
 )
+from bot.usecases import screens
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PAGE = "page"
@@ -313,7 +314,7 @@ def details_of(work: Work, subject: Subject) -> Text:
     """Return what staff want to know before they phone: age and arm."""
     return Text(
         "case.details",
-        {"arm": Text(work.protocol.arms[subject.arm].name), "age": work.today.year - subject.birth_year},
+        {"arm": Text(work.protocol.arms[subject.arm].name), "age": screens.age(work, subject)},
     )
 
 

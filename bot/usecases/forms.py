@@ -6,7 +6,7 @@ of its dialogue and its field, so an old one can do no harm.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.parsing import Reading
@@ -57,7 +57,6 @@ class Form:
     roles: frozenset[Role]
     summary: str | None = None
     names: str = ""  # prefix of the text keys that name the fields in the summary
-    start: Values = field(default_factory=dict)
 
     def field(self, name: str) -> Field:
         for each in self.fields:
@@ -78,7 +77,7 @@ def open_form(work: Work, form: Form, **known: Any) -> None:
     """Begin a dialogue; one that was open before ends with it."""
     _check_role(work, form)
     present = work.session.get(Dialogue, work.caller.account_id)
-    values = {**form.start, **known}
+    values = dict(known)
     if present is None:
         present = Dialogue(
             account_id=work.caller.account_id, kind=form.kind, step="", state="{}", updated_at=work.now
@@ -114,16 +113,16 @@ def close(work: Work) -> bool:
     dialogue = current(work)
     if dialogue is None:
         return False
-    dialogue.kind, dialogue.step, dialogue.state = "", "", "{}"
-    dialogue.updated_at = work.now
+    close_of(work, work.caller.account_id)
     return True
 
 
 def close_of(work: Work, account_id: int) -> None:
-    """End the dialogue of somebody whose role has changed."""
+    """End the dialogue of an account: of somebody whose role has changed, for one."""
     dialogue = work.session.get(Dialogue, account_id)
     if dialogue is not None:
         dialogue.kind, dialogue.step, dialogue.state = "", "", "{}"
+        dialogue.updated_at = work.now
 
 
 def _check_role(work: Work, form: Form) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from bot.domain.roles import Role
-from bot.errors import FollowupError
 from bot.store import audit, people
 from bot.store.models import Account, FailedInvitation, Invitation, Link, StaffMember, Subject
 from bot.usecases import screens, settings, start
@@ -18,10 +17,6 @@ CODE_BYTES = 24  # 192 bits, 32 characters (SEC-04 asks for 128)
 TRIES_PER_HOUR = 5
 
 STAFF, PATIENT, CAREGIVER = "staff", "patient", "caregiver"
-
-
-class InvitationRefused(FollowupError):
-    """This invitation does not work for this account: unknown, used, expired, or not theirs to use."""
 
 
 def invite(work: Work, purpose: str, *, role: Role | None = None, subject: Subject | None = None) -> str:

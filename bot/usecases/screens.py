@@ -35,6 +35,11 @@ def on_study(subject: Subject) -> bool:
     return subject.state == ParticipationState.ON_STUDY
 
 
+def age(work: Work, subject: Subject) -> int:
+    """Return the age in years that the year of birth allows; nothing nearer is known."""
+    return work.today.year - subject.birth_year
+
+
 def phone(work: Work) -> str:
     """Return the site's 24 h number as texts show it."""
     return work.settings.site_phone

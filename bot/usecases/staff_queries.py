@@ -21,7 +21,7 @@ from bot.domain.visits import PlannedVisit, VisitKind, VisitStatus, visit_status
 from bot.store import audit, people
 from bot.store.models import DoseOrder, Escalation, Response, Subject, Visit, Weight
 from bot.texts import number
-from bot.usecases import cases, enrol, escalate, refusals, tablets, visits
+from bot.usecases import cases, enrol, escalate, refusals, screens, tablets, visits
 from bot.work import Button, Day, Lines, Text, Work
 
 DUE_DAYS = 7
@@ -149,7 +149,7 @@ def show_patient(work: Work, subject: Subject) -> None:
         rows,
         code=subject.code,
         arm=Text(work.protocol.arms[subject.arm].name),
-        age=work.today.year - subject.birth_year,
+        age=screens.age(work, subject),
         weight=_weight(work, subject),
         state=Text(f"participation.{subject.state}"),
         reach=_reach(work, subject),
