@@ -75,14 +75,16 @@ def ask_next(work: Work, response: Response) -> None:
     if item is None:
         submit(work, response, decide(work, response, given))
         return
-    _hold(work, item)
     if given:
-        _watch(work, response, item)
+        _watch(work, response)
     _ask(work, response, item)
 
 
 def _ask(work: Work, response: Response, item: Item) -> None:
-    _hold(work, item)
+    # Typed words belong to this question from now on.
+    forms.hold(work, DIALOGUE, item.id)
+    given = answers(work, response).get(item.id) if item.kind is ItemKind.MULTI else None
+    chosen = given if isinstance(given, tuple) else ()
     subject = work.session.get_one(Subject, response.subject_id)
     args: dict[str, Any] = {"r": response.id, "i": item.id}
     if item.kind is ItemKind.YES_NO:
@@ -91,19 +93,16 @@ def _ask(work: Work, response: Response, item: Item) -> None:
             [Button("form.button.no", "report.answer", {**args, "v": False})],
         ]
     else:
-        given = answers(work, response).get(item.id) if item.kind is ItemKind.MULTI else None
-        chosen = given if isinstance(given, tuple) else ()
-        more = bool(chosen)
         rows = [
             [Button(option.text, "report.answer", {**args, "v": option.id})]
             for option in offered(item, subject.arm)
-            if not more or not (option.exclusive or option.id in chosen)
+            if not chosen or not (option.exclusive or option.id in chosen)
         ]
-        if more:
+        if chosen:
             rows.append([Button("report.button.nothing_else", "report.answer", {**args, "v": NOTHING_ELSE})])
     rows.append([Button("report.button.stop", "report.stop", {"r": response.id})])
     work.answer(
-        "report.anything_else" if item.kind is ItemKind.MULTI and item.id in answers(work, response) else item.text,
+        "report.anything_else" if chosen else item.text,
         rows,
         purpose=DIALOGUE,
         about_id=response.id,
@@ -112,20 +111,16 @@ def _ask(work: Work, response: Response, item: Item) -> None:
     )
 
 
-def _watch(work: Work, response: Response, item: Item) -> None:
-    """Look again soon: whoever stops answering in the middle may be unable to go on."""
+def _watch(work: Work, response: Response) -> None:
+    """Look again soon, counted from now: whoever stops answering in the middle may be unable to go on."""
+    work.forget_plan(SILENCE, response.id or 0)
     work.plan(
         SILENCE,
-        f"silence:{response.id}:{item.id}:{len(_rows(work, response))}",
+        f"silence:{response.id}",
         work.now + timedelta(minutes=SILENCE_MINUTES),
         response.id or 0,
         subject_id=response.subject_id,
     )
-
-
-def _hold(work: Work, item: Item) -> None:
-    """Note which question typed words belong to."""
-    forms.hold(work, DIALOGUE, item.id)
 
 
 def take_tap(work: Work, args: dict[str, Any]) -> None:
@@ -176,7 +171,7 @@ def _take_one_more(work: Work, response: Response, item: Item, value: str, label
     if any(option.id == value and option.exclusive for option in item.options):
         ask_next(work, response)
     else:
-        _watch(work, response, item)
+        _watch(work, response)
         _ask(work, response, item)
 
 
@@ -257,7 +252,7 @@ def take(work: Work, response: Response, item: Item, value: Value, said: str, *,
     if _act_on_danger(work, response):
         return
     if odd and response.urgency is None:
-        _watch(work, response, item)
+        _watch(work, response)
         args = {"r": response.id, "i": item.id}
         rows = [
             [Button("form.button.yes", "report.right", {**args, "right": True})],
@@ -277,8 +272,7 @@ def confirm(work: Work, args: dict[str, Any]) -> None:
     response = _mine(work, args["r"])
     item = _questionnaire(work).item(args["i"])
     if not args["right"] and _is_open(work, response, item):
-        work.unplan("answered", kind=SILENCE, about_id=response.id)
-        _watch(work, response, item)
+        _watch(work, response)
         _ask(work, response, item)
     else:
         ask_next(work, response)
@@ -316,7 +310,6 @@ def _store(work: Work, response: Response, item: Item, value: Value, said: str) 
         )
     )
     work.session.flush()
-    work.unplan("answered", kind=SILENCE, about_id=response.id)
 
 
 def decide(work: Work, response: Response, given: dict[str, Value]) -> TriageDecision:
@@ -326,7 +319,7 @@ def decide(work: Work, response: Response, given: dict[str, Value]) -> TriageDec
 
 def facts_of(work: Work, response: Response) -> Facts:
     subject = work.session.get_one(Subject, response.subject_id)
-    return Facts(arm=subject.arm, age_years=work.today.year - subject.birth_year)
+    return Facts(arm=subject.arm, age_years=screens.age(work, subject))
 
 
 def submit(work: Work, response: Response, decision: TriageDecision) -> None:
@@ -459,6 +452,6 @@ def _close_unfinished(work: Work, response: Response, least: Urgency) -> None:
     work.unplan("closed unfinished", kind=SILENCE, about_id=response.id)
     dialogue = work.session.get(Dialogue, response.account_id)
     if dialogue is not None and dialogue.kind == DIALOGUE:
-        dialogue.kind, dialogue.step = "", ""
+        forms.close_of(work, response.account_id)
     work.session.flush()
     _raise(work, response, urgency, response.because, Text("report.line.unfinished"))

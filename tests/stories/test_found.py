@@ -300,3 +300,25 @@ async def test_a_caption_without_danger_reaches_staff_with_the_picture(study: St
     await study.anna.phone.sends_photo(caption="这是今天的化验单")
     await study.stage.settle()
     assert any("这是今天的化验单" in text for text in nurse.texts)
+
+
+# Silence
+
+
+async def test_silence_after_a_number_was_taken_back_is_noticed(study: Study) -> None:
+    await study.anna.taps("menu.button.unwell", "report.trouble.fever", "report.fever.place.oral")
+    await study.anna.says("35.0")
+    await study.anna.taps("form.button.no")
+    await study.pass_time(minutes=11)
+    assert (await symptom_case(study.stage)).urgency == "red_come"
+
+
+async def test_silence_is_counted_from_the_last_answer(study: Study) -> None:
+    await study.boris.taps("menu.button.unwell", "report.trouble.stomach", "report.stomach.what.nausea")
+    await study.pass_time(minutes=9)
+    await study.boris.taps("report.button.nothing_else")
+    sees = Watch(study.boris)
+    await study.pass_time(minutes=9)
+    assert sees.new == []
+    await study.pass_time(minutes=2)
+    assert sees.new != []
