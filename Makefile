@@ -37,6 +37,8 @@ lock: $(VENV)/bin/python ## Write requirements.txt and requirements-dev.txt agai
 	$(BIN)/uv pip compile --quiet $(LOCK_OPTIONS) --python $(BIN)/python --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" --extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet $(LOCK_OPTIONS) --python $(BIN)/python --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" --extra bench pyproject.toml -c requirements-dev.txt -o requirements-bench.txt
+	$(BIN)/uv pip compile --quiet $(LOCK_OPTIONS) --python $(BIN)/python --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" pyproject.toml -c requirements-dev.txt -o requirements.txt
 
 clean: ## Remove .venv, caches and what the demo left (never a database)
