@@ -5,6 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
+def real_seconds() -> float:
+    """Return seconds that never step back and also pass while the process is stopped or the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Clock(Protocol):
     """The one source of time; everything else is given the time it asks about."""
 

@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from bot.clock import Clock
+from bot.clock import Clock, real_seconds
+from bot.metrics import Metrics
 from bot.protocol.model import Protocol
 from bot.settings import Settings
 from bot.store.session import Store
@@ -31,6 +32,18 @@ class Signal:
             self._event.clear()
 
 
+@dataclass(slots=True)
+class Standing:
+    """Whether this process is the one that polls, sends and runs the jobs, as far as it knows itself."""
+
+    epoch: int = 0
+    until: float = 0.0  # in `real_seconds`
+
+    @property
+    def leads(self) -> bool:
+        return real_seconds() < self.until
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """The parts that use cases, handlers and jobs are given; made once by bot/app.py."""
@@ -43,5 +56,7 @@ class Deps:
     username: str = "followup_bot"  # of the bot, for invitation links
     # When parts of this process last did their work, on the monotonic clock: what only memory knows.
     pulses: dict[str, float] = field(default_factory=dict)
+    standing: Standing = field(default_factory=Standing)
+    metrics: Metrics = field(default_factory=Metrics)
     outgoing: Signal = field(default_factory=Signal)
     incoming: Signal = field(default_factory=Signal)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,9 +50,15 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite:///followup.sqlite3", description="SQLite file or postgresql://user:password@host/name."
     )
+    database_schema: str = Field(
+        "public", description="PostgreSQL schema of this site; sites with bots of their own take one each."
+    )
     encryption_key: SecretStr | None = Field(
         None,
         description="Key from `followup new-key`, kept apart from the database (several: newest first, with commas).",
+    )
+    backup_key: SecretStr | None = Field(
+        None, description="Key from `followup new-key` for backups; another one than the encryption key."
     )
     site: str = Field("HZ01", description="Short name of the site, kept with every subject.")
     site_timezone: str = Field("Asia/Shanghai", description="IANA zone of the clinic.")
@@ -62,6 +68,11 @@ class Settings(BaseSettings):
     site_place: str = Field("", description="Where visits take place, shown with every visit.")
     protocol: Path | None = Field(None, description="Folder with protocol files; the bundled trial when empty.")
     invitation_hours: int = Field(72, description="How long an invitation link works.", ge=1, le=72)
+    messages_per_second: int = Field(
+        30,
+        description="Telegram's limit for the bot; more only with paid broadcasts or a server without limits.",
+        ge=1,
+    )
     health_host: str = Field("127.0.0.1", description="Address /healthz listens on.")
     health_port: int | None = Field(None, description="Port of /healthz; not served when empty.", ge=1, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
@@ -76,8 +87,10 @@ class Settings(BaseSettings):
     @field_validator("site_timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError("is not a time zone; write for example Asia/Shanghai")
+        try:
+            ZoneInfo(value)
+        except (LookupError, ValueError, OSError):  # a name that leads out of the folder, an unknown one, a folder
+            raise ValueError("is not a time zone; write for example Asia/Shanghai") from None
         return value
 
     @field_validator("database_url")
@@ -87,7 +100,14 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite:/// or postgresql://")
         return value
 
-    @field_validator("encryption_key")
+    @field_validator("database_schema")
+    @classmethod
+    def _schema_plain(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", value):
+            raise ValueError("must be a small letter, then small letters, digits or _")
+        return value
+
+    @field_validator("encryption_key", "backup_key")
     @classmethod
     def _key_fits(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, select
 
 from bot.store.models import InboxUpdate
+
+LOOKED_AT = 400
 
 
 def keep(session: Session, bot_id: int, updates: Sequence[dict[str, Any]], now: datetime) -> int:
@@ -40,22 +43,59 @@ def waiting(session: Session, bot_id: int, busy: Collection[int | None], limit: 
     chat = col(InboxUpdate.chat_id)
     named = [number for number in busy if number is not None]
     free = chat.not_in(named) if None in busy else (chat.is_(None) | chat.not_in(named))
-    rows = session.exec(
-        select(InboxUpdate)
+    looked_at = session.execute(
+        select(col(InboxUpdate.id), chat)
         .where(InboxUpdate.bot_id == bot_id, InboxUpdate.state == "waiting", free)
         .order_by(col(InboxUpdate.id))
-        .limit(limit)
+        .limit(LOOKED_AT)
     ).all()
-    first: dict[int | None, InboxUpdate] = {}
-    for row in rows:
-        first.setdefault(row.chat_id, row)
-    return list(first.values())
-
-
-def of_update(session: Session, bot_id: int, update_id: int) -> InboxUpdate | None:
+    first: dict[int | None, int] = {}
+    for number, chat_id in looked_at:
+        if len(first) < limit:
+            first.setdefault(chat_id, number)
+    if not first:
+        return []
     return session.exec(
-        select(InboxUpdate).where(InboxUpdate.bot_id == bot_id, InboxUpdate.update_id == update_id)
+        select(InboxUpdate).where(col(InboxUpdate.id).in_(first.values())).order_by(col(InboxUpdate.id))
+    ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Whether this transaction may handle an update, and its row; an update that was never stored has none."""
+
+    mine: bool
+    row: InboxUpdate | None = None
+
+
+def take(session: Session, bot_id: int, update_id: int) -> Taken:
+    """Claim an update for this transaction, unless it is closed, somebody else's, or not its chat's turn."""
+    found = select(InboxUpdate).where(InboxUpdate.bot_id == bot_id, InboxUpdate.update_id == update_id)
+    row = session.exec(found.with_for_update(skip_locked=True)).first()
+    if row is None:
+        # Locked by a process that works on it at this moment, or handled without having been stored.
+        return Taken(session.exec(found).first() is None)
+    return Taken(row.state == "waiting" and _is_first(session, row), row)
+
+
+def _is_first(session: Session, row: InboxUpdate) -> bool:
+    """Tell whether no older update of the same chat waits."""
+    same = InboxUpdate.chat_id == row.chat_id if row.chat_id is not None else col(InboxUpdate.chat_id).is_(None)
+    older = session.exec(
+        select(InboxUpdate.id)
+        .where(InboxUpdate.bot_id == row.bot_id, same, InboxUpdate.state == "waiting", col(InboxUpdate.id) < _id(row))
+        .limit(1)
     ).first()
+    return older is None
+
+
+def _id(row: InboxUpdate) -> int:
+    assert row.id is not None
+    return row.id
+
+
+def close(row: InboxUpdate, state: str, now: datetime, reason: str | None = None) -> None:
+    row.state, row.closed_at, row.reason = state, now, reason
 
 
 def _chat(update: dict[str, Any]) -> int | None:

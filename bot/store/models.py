@@ -382,11 +382,19 @@ class AgendaItem(SQLModel, table=True):
     __table_args__ = (
         Index(
             "ix_agenda_item_due",
+            "kind",
             "due_at",
+            "id",
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
         ),
-        Index("ix_agenda_item_about", "kind", "about_id"),
+        Index(
+            "ix_agenda_item_about",
+            "kind",
+            "about_id",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -423,9 +431,24 @@ class InboxUpdate(SQLModel, table=True):
         UniqueConstraint("bot_id", "update_id"),
         Index(
             "ix_inbox_update_waiting",
+            "bot_id",
             "id",
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
+        ),
+        # Which update of a chat is the oldest that waits: asked with every update, however many wait.
+        Index(
+            "ix_inbox_update_chat",
+            "chat_id",
+            "id",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(
+            "ix_inbox_update_parked",
+            "id",
+            sqlite_where=text("state = 'parked'"),
+            postgresql_where=text("state = 'parked'"),
         ),
     )
 
@@ -446,12 +469,25 @@ class OutboxMessage(SQLModel, table=True):
 
     __tablename__ = "outbox_message"
     __table_args__ = (
+        # In the order in which messages leave, so that a claim reads a few rows of however many wait.
         Index(
             "ix_outbox_message_waiting",
             "lane",
-            "due_at",
+            "id",
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(
+            "ix_outbox_message_sending",
+            "claimed_at",
+            sqlite_where=text("state = 'sending'"),
+            postgresql_where=text("state = 'sending'"),
+        ),
+        Index(
+            "ix_outbox_message_unsure",
+            "account_id",
+            sqlite_where=text("state = 'unsure' AND repeated_at IS NULL"),
+            postgresql_where=text("state = 'unsure' AND repeated_at IS NULL"),
         ),
         Index("ix_outbox_message_about", "purpose", "about_id"),
     )
@@ -484,7 +520,9 @@ class OutboxMessage(SQLModel, table=True):
     reason: str | None = None
     attempts: int = 0
     claimed_at: datetime | None = None
+    epoch: int | None = None  # of the lease under which it was claimed
     closed_at: datetime | None = None
+    repeated_at: datetime | None = None  # when an unsure message was shown again
     message_id: int | None = Field(default=None, sa_type=BigInteger)
 
 
@@ -503,6 +541,31 @@ class AuditEntry(SQLModel, table=True):
     entity_id: int | None = None
     changes: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     reason: str | None = None
+
+
+class AuditSeal(SQLModel, table=True):
+    """A link of the chain that makes a change of older audit entries show; append-only like they are (DI-04)."""
+
+    __tablename__ = "audit_seal"
+
+    id: int | None = Field(default=None, primary_key=True)
+    up_to_id: int  # the last audit entry it covers
+    entries: int  # how many it covers
+    previous: str  # hex
+    hash: str = Field(unique=True)  # hex
+    at: datetime
+
+
+class Lease(SQLModel, table=True):
+    """Which process does what only one may do, until when; each new holder raises the epoch."""
+
+    __tablename__ = "lease"
+
+    name: str = Field(primary_key=True)
+    holder: str
+    bot_id: int = Field(sa_type=BigInteger)
+    epoch: int
+    until: datetime
 
 
 class Heartbeat(SQLModel, table=True):

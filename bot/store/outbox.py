@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from bot.store.models import OutboxMessage
 
@@ -12,19 +12,26 @@ from bot.store.models import OutboxMessage
 CLAIM_LAPSES = timedelta(minutes=2)
 LOOKED_AT = 50
 RED_LANE, REMINDER_LANE, ANY_LANE = 0, 3, 99  # of bot.work.Lane, which lies above the store
+# No retry waits longer. What seems to wait longer, or to come from the future, was written before the
+# machine's clock was set back, and is due.
+LONGEST_WAIT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many messages can be sent now: any, and when they are red."""
+    """How many messages can be sent now: of any lane, and with red ones."""
 
     any: int
     red: int
+
+    def of(self, lane: int) -> int:
+        return self.red if lane == RED_LANE else self.any
 
 
 def claim_due(
     session: Session,
     now: datetime,
+    epoch: int,
     busy: Collection[int],
     held: Collection[int],
     room: Room,
@@ -33,16 +40,20 @@ def claim_due(
 ) -> Sequence[OutboxMessage]:
     """Return the first message due at ``now`` of each free chat, urgent lanes first, marked as being sent.
 
+    ``epoch`` is that of the lease under which they will be sent.
     Chats that are ``busy`` get nothing; those ``held`` behind a message that waits get red ones only.
     While it is ``quiet`` (the quiet hours), reminders and digests wait.
     A message whose usefulness has passed is skipped with that reason instead.
     """
     lane, chat = col(OutboxMessage.lane), col(OutboxMessage.chat_id)
-    due = session.exec(
-        select(OutboxMessage)
+    # Only what the choice needs: the words of those not chosen stay sealed.
+    due = session.execute(
+        select(col(OutboxMessage.id), chat, lane, col(OutboxMessage.useful_until))
         .where(
             OutboxMessage.state == "waiting",
-            OutboxMessage.due_at <= now,
+            (col(OutboxMessage.due_at) <= now)
+            | (col(OutboxMessage.created_at) > now + LONGEST_WAIT)
+            | ((col(OutboxMessage.attempts) > 0) & (col(OutboxMessage.due_at) > now + LONGEST_WAIT)),
             chat.not_in(busy),
             chat.not_in(held) | (lane == RED_LANE),
             lane < (REMINDER_LANE if quiet else ANY_LANE),
@@ -51,18 +62,33 @@ def claim_due(
         .limit(LOOKED_AT)
         .with_for_update(skip_locked=True)
     ).all()
-    claimed: dict[int, OutboxMessage] = {}
-    for message in due:
-        if message.chat_id in claimed:
+    chosen: dict[int, int] = {}
+    late: list[int] = []
+    for number, chat_id, its_lane, useful_until in due:
+        if chat_id in chosen:
             continue
-        if message.useful_until is not None and message.useful_until <= now:
+        if useful_until is not None and useful_until <= now:
+            late.append(number)
+        elif len(chosen) < room.of(its_lane):
+            chosen[chat_id] = number
+    if not chosen and not late:
+        return []
+    rows = session.exec(
+        select(OutboxMessage)
+        .where(col(OutboxMessage.id).in_([*chosen.values(), *late]))
+        .order_by(lane, col(OutboxMessage.id))
+    ).all()
+    claimed = []
+    for message in rows:
+        if message.id in late:
             close(message, "skipped", now, reason="too late to be useful")
-        elif len(claimed) < (room.red if message.lane == RED_LANE else room.any):
-            message.state = "sending"
-            message.claimed_at = now
-            message.attempts += 1
-            claimed[message.chat_id] = message
-    return list(claimed.values())
+            continue
+        message.state = "sending"
+        message.claimed_at = now
+        message.epoch = epoch
+        message.attempts += 1
+        claimed.append(message)
+    return claimed
 
 
 def close(message: OutboxMessage, state: str, now: datetime, reason: str | None = None) -> None:
@@ -75,10 +101,35 @@ def close(message: OutboxMessage, state: str, now: datetime, reason: str | None 
         message.picture = None
 
 
-def abandoned(session: Session, now: datetime, lapse: timedelta = CLAIM_LAPSES) -> Sequence[OutboxMessage]:
-    """Return messages whose sender died in the middle: nobody knows whether they went out."""
+def abandoned(session: Session, now: datetime, epoch: int, lapse: timedelta) -> Sequence[OutboxMessage]:
+    """Return messages whose sender died or was deposed in the middle: nobody knows whether they went out.
+
+    Those claimed in an older epoch are, and those claimed longer than ``lapse`` ago: their outcome must be lost.
+    A claim from the future was made before the machine's clock was set back.
+    """
     return session.exec(
-        select(OutboxMessage).where(OutboxMessage.state == "sending", col(OutboxMessage.claimed_at) <= now - lapse)
+        select(OutboxMessage)
+        .where(
+            OutboxMessage.state == "sending",
+            (func.coalesce(OutboxMessage.epoch, 0) < epoch)
+            | (col(OutboxMessage.claimed_at) <= now - lapse)
+            | (col(OutboxMessage.claimed_at) > now + LONGEST_WAIT),
+        )
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def to_show_again(session: Session, account_id: int, lanes: Collection[int]) -> Sequence[OutboxMessage]:
+    """Return messages of unknown fate that the person has not been shown again, oldest first."""
+    return session.exec(
+        select(OutboxMessage)
+        .where(
+            OutboxMessage.account_id == account_id,
+            OutboxMessage.state == "unsure",
+            col(OutboxMessage.repeated_at).is_(None),
+            col(OutboxMessage.lane).in_(lanes),
+        )
+        .order_by(col(OutboxMessage.id))
     ).all()
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, and_, col, select
 
 from bot.domain.people import Caller
 from bot.domain.roles import CLINICAL, EVERYONE, ON_DUTY, Role
@@ -23,29 +24,32 @@ def meet(session: Session, telegram_id: int, locale: str, now: datetime) -> Acco
 def caller(session: Session, account: Account) -> Caller:
     """Return who this account is to the trial right now."""
     assert account.id is not None
-    known = staff_of(session, account.id)
+    # Asked with every update, so both in one statement.
+    known, link = session.exec(
+        select(StaffMember, Link)
+        .select_from(Account)
+        .outerjoin(
+            StaffMember,
+            (col(StaffMember.account_id) == col(Account.id)) & col(StaffMember.revoked_at).is_(None),
+        )
+        .outerjoin(Link, (col(Link.account_id) == col(Account.id)) & _speaking())
+        .where(Account.id == account.id)
+    ).one()
     if known is not None:
         return Caller(Role(known.role), account.id, account.locale, staff_id=known.id)
-    link = link_of(session, account.id)
     if link is not None:
         return Caller(Role(link.relation), account.id, account.locale, subject_id=link.subject_id)
     return Caller(Role.STRANGER, account.id, account.locale)
 
 
-def staff_of(session: Session, account_id: int) -> StaffMember | None:
-    """Return the staff role of an account unless it was revoked."""
-    return session.exec(
-        select(StaffMember).where(StaffMember.account_id == account_id, col(StaffMember.revoked_at).is_(None))
-    ).first()
-
-
 def link_of(session: Session, account_id: int) -> Link | None:
     """Return the open, agreed link of an account to a subject."""
-    return session.exec(
-        select(Link).where(
-            Link.account_id == account_id, col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None)
-        )
-    ).first()
+    return session.exec(select(Link).where(Link.account_id == account_id, _speaking())).first()
+
+
+def _speaking() -> ColumnElement[bool]:
+    """Return the condition under which a link counts: open and agreed to."""
+    return and_(col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None))
 
 
 def staff(session: Session, roles: Iterable[str]) -> Sequence[tuple[StaffMember, Account]]:
@@ -70,7 +74,7 @@ def speakers(session: Session, subject_id: int, relation: str | None = None) -> 
     rows = session.exec(
         select(Link, Account)
         .join(Account, col(Link.account_id) == col(Account.id))
-        .where(Link.subject_id == subject_id, col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None))
+        .where(Link.subject_id == subject_id, _speaking())
         .order_by(col(Link.relation).desc(), col(Link.id))
     ).all()
     return [account for link, account in rows if relation in (None, link.relation)]

@@ -17,10 +17,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from bot.cipher import Cipher
 from bot.errors import FollowupError
+from bot.metrics import READ, WRITE, Metrics
 from bot.store.types import give_cipher
 
 R = TypeVar("R")
@@ -30,17 +32,26 @@ LONGEST_PAUSE = 0.1  # seconds
 SERIALIZATION_FAILURES = {"40001", "40P01"}  # PostgreSQL: could not serialize access; deadlock detected
 BUSY_TIMEOUT_MS = 10_000
 POSTGRES_THREADS = 8
+# A process that is paused in the middle of a transaction must not keep its locks from the others.
+STALLED_MS = 15_000
 
 
 class StoreBusy(FollowupError):
     """The database kept refusing the transaction because others changed the same rows."""
 
 
+# What says nothing about the work itself: it may be tried again when the database is back.
+DATABASE_FAULTS = (DBAPIError, PoolTimeout, StoreBusy)
+
+
 class Store:
     """The database, and the threads that talk to it."""
 
-    def __init__(self, url: str, cipher: Cipher) -> None:
+    def __init__(self, url: str, cipher: Cipher, schema: str = "public", metrics: Metrics | None = None) -> None:
+        """``schema`` is the PostgreSQL schema that holds the tables; SQLite has a file a site instead."""
         self.url = make_url(url)
+        self._metrics = metrics or Metrics()
+        self.schema = schema
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self.engine = _sqlite_engine(url, "BEGIN IMMEDIATE")
@@ -51,15 +62,19 @@ class Store:
             self.engine = create_engine(
                 target,
                 isolation_level="REPEATABLE READ",
-                pool_size=POSTGRES_THREADS,
+                pool_size=2 * POSTGRES_THREADS,
                 pool_pre_ping=True,
                 hide_parameters=True,
+                connect_args={
+                    "options": f"-csearch_path={schema} -cidle_in_transaction_session_timeout={STALLED_MS}"
+                },
             )
             self._reading = self.engine
             writers = readers = POSTGRES_THREADS
         for engine in (self.engine, self._reading):
             give_cipher(engine.dialect, cipher)
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store-write")
+        self._apart = ThreadPoolExecutor(1, thread_name_prefix="store-apart")
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
 
     async def write(self, work: Callable[[Session], R]) -> R:
@@ -72,34 +87,51 @@ class Store:
         """
         return await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
 
+    async def write_apart(self, work: Callable[[Session], R]) -> R:
+        """Do what `write` does on a thread of its own: for what must not queue behind a crowd, the lease."""
+        return await asyncio.get_running_loop().run_in_executor(self._apart, self.write_now, work)
+
     async def read(self, work: Callable[[Session], R]) -> R:
         """Run ``work`` on a snapshot; changes it makes are thrown away."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_now, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
 
     def write_now(self, work: Callable[[Session], R]) -> R:
         """Do what `write` does, on the calling thread: for commands of the terminal."""
+        with self._metrics.transaction(WRITE):
+            return self._attempt(work)
+
+    def _attempt(self, work: Callable[[Session], R]) -> R:
         for attempt in range(ATTEMPTS):
+            committing = False
             try:
                 with Session(self.engine, expire_on_commit=False, autoflush=True) as session:
                     result = work(session)
+                    committing = True
                     session.commit()
                     return result
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in SERIALIZATION_FAILURES:
+                # A connection that broke before the commit changed nothing, so the work may run again.
+                refused = getattr(error.orig, "sqlstate", None) in SERIALIZATION_FAILURES
+                if not refused and (committing or not error.connection_invalidated):
                     raise
+                self._metrics.retried()
                 # With some disorder, or the same transactions would meet again. Not a secret, so plain random.
                 longest = min(0.002 * 2.0**attempt, LONGEST_PAUSE)
                 time.sleep(random.uniform(0.0, longest))  # noqa: S311
         raise StoreBusy(f"refused {ATTEMPTS} times")
 
-    def _read_now(self, work: Callable[[Session], R]) -> R:
-        with Session(self._reading, expire_on_commit=False, autoflush=False) as session:
+    def read_now(self, work: Callable[[Session], R]) -> R:
+        with (
+            self._metrics.transaction(READ),
+            Session(self._reading, expire_on_commit=False, autoflush=False) as session,
+        ):
             return work(session)
 
     def close(self) -> None:
         """Finish what is running and let go of the database."""
         self._writers.shutdown(wait=True)
         self._readers.shutdown(wait=True)
+        self._apart.shutdown(wait=True)
         self.engine.dispose()
         self._reading.dispose()
 
