@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -15,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import select
 from telegram import BotCommand, LinkPreviewOptions
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TelegramError
 from telegram.ext import Application, ContextTypes, Defaults, ExtBot
 from telegram.request import BaseRequest
 
@@ -27,11 +26,14 @@ from bot.delivery import web
 from bot.delivery.dispatch import Dispatcher, settle_abandoned
 from bot.delivery.http import AiohttpRequest, Timeouts
 from bot.delivery.inbox import Poller, Pump
+from bot.delivery.leadership import Leadership
+from bot.delivery.pacing import Pacer
 from bot.delivery.telegram import TelegramChannel
 from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.domain.roles import Role
 from bot.errors import FollowupError
+from bot.metrics import Metrics
 from bot.pictures import paint
 from bot.protocol import check
 from bot.protocol.load import ProtocolFaulty, bundled_folder, load
@@ -39,8 +41,8 @@ from bot.protocol.model import Protocol
 from bot.settings import Settings, require
 from bot.store import schema
 from bot.store.models import InboxUpdate, OutboxMessage, StaffMember, Subject
-from bot.store.outbox import CLAIM_LAPSES
 from bot.store.session import Store
+from bot.store.sole import only_process
 from bot.texts import Texts, bundled_texts
 from bot.usecases.screens import COMMANDS
 from bot.work import run
@@ -66,6 +68,7 @@ class Running:
     pump: Pump
     dispatcher: Dispatcher
     poller: Poller
+    leadership: Leadership
 
     async def settle(self) -> None:
         """Work on what came in and send what is due, until nothing is left to do now."""
@@ -85,14 +88,14 @@ def checked_protocol(settings: Settings, texts: Texts) -> Protocol:
     Raises:
         ProtocolFaulty: with every problem; while one is left the bot stays down.
     """
-    folder = settings.protocol or bundled_folder()
-    problems = check.check(folder, texts.keys())
+    protocol = load(settings.protocol or bundled_folder())
+    problems = check.problems_of(protocol, texts.keys())
     if problems:
         raise ProtocolFaulty(problems)
-    return load(folder)
+    return protocol
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
     """Open the database and bring its tables up to date.
 
     Raises:
@@ -103,7 +106,8 @@ def open_store(settings: Settings) -> Store:
     assert settings.encryption_key is not None
     store: Store | None = None
     try:
-        store = Store(settings.database_url, Cipher(settings.encryption_key.get_secret_value()))
+        cipher = Cipher(settings.encryption_key.get_secret_value())
+        store = Store(settings.database_url, cipher, settings.database_schema, metrics)
         schema.upgrade(store)
     except (OSError, DatabaseError) as error:
         if store is not None:
@@ -162,20 +166,26 @@ class TelegramUnreachable(FollowupError):
 
 def make_deps(settings: Settings, clock: Clock | None = None, username: str = "followup_bot") -> Deps:
     """Make what commands of the terminal need: store, clock, trial, texts."""
-    texts = bundled_texts()
+    texts, metrics = bundled_texts(), Metrics()
     return Deps(
-        store=open_store(settings),
+        store=open_store(settings, metrics),
         clock=clock or settings.clock(),
         protocol=checked_protocol(settings, texts),
         texts=texts,
         settings=settings,
         username=username,
+        metrics=metrics,
     )
 
 
 @asynccontextmanager
-async def running(deps: Deps, request: BaseRequest, updates_request: BaseRequest) -> AsyncIterator[Running]:
-    """Start the bot on the given ways to Telegram; nothing moves until it is driven or served."""
+async def running(
+    deps: Deps, request: BaseRequest, updates_request: BaseRequest, pacer: Pacer | None = None, *, alone: bool = True
+) -> AsyncIterator[Running]:
+    """Start the bot on the given ways to Telegram; nothing moves until it is driven or served.
+
+    ``alone`` says that no other process works on this database; otherwise `Leadership.run` has to decide.
+    """
     settings = deps.settings
     assert settings.telegram_token is not None
     bot: Bot = ExtBot(
@@ -195,20 +205,21 @@ async def running(deps: Deps, request: BaseRequest, updates_request: BaseRequest
         .context_types(ContextTypes(context=TrialContext))
         .build()
     )
-    await application.initialize()
+    await _insist(application.initialize)
     deps = replace(deps, username=application.bot.username)
     application.bot_data[DEPS] = deps
     handlers.register(application)
-    # SQLite has one process, so what it finds half sent is nobody else's; elsewhere a claim has to lapse.
-    lapse = timedelta(0) if deps.store.is_sqlite else CLAIM_LAPSES
-    await run(deps, BOT, "start", settle_abandoned, lapse)
+    leadership = Leadership(deps, application.bot.id, lambda: run(deps, BOT, "start", settle_abandoned))
+    if alone:
+        await leadership.take_by_force()
     try:
         yield Running(
             deps=deps,
             application=application,
             pump=Pump(deps, application),
-            dispatcher=Dispatcher(deps, TelegramChannel(application.bot, paint)),
-            poller=Poller(deps, application.bot, updates_request),
+            dispatcher=Dispatcher(deps, TelegramChannel(application.bot, paint), leadership, pacer),
+            poller=Poller(deps, application.bot, updates_request, leadership),
+            leadership=leadership,
         )
     finally:
         await application.shutdown()
@@ -223,9 +234,16 @@ async def serve(settings: Settings) -> None:
     require(settings, "telegram_token", "encryption_key", "site_phone")
     if settings.mode == "webhook":
         require(settings, "webhook_url", "webhook_secret")
+    with only_process(settings.database_url):
+        await _serve_database(settings)
+
+
+async def _serve_database(settings: Settings) -> None:
     deps = make_deps(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # A rehearsal in fast time has no use for limits in real time.
+    pacer = Pacer(settings.messages_per_second) if deps.clock.speed == 1.0 else None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
@@ -235,10 +253,27 @@ async def serve(settings: Settings) -> None:
             deps,
             AiohttpRequest(proxy_url=settings.proxy_url),
             AiohttpRequest(connection_pool_size=1, timeouts=Timeouts(read=60), proxy_url=settings.proxy_url),
+            pacer,
+            alone=deps.store.is_sqlite,
         ) as bot:
             await _serve(bot, stop)
     finally:
         deps.store.close()
+
+
+async def _insist(call: Callable[[], Awaitable[object]]) -> None:
+    """Make a call that may be made twice until it is answered; one lost reply must not end the start."""
+    pause = 0.2
+    while True:
+        try:
+            await call()
+            return
+        except (BadRequest, InvalidToken):
+            raise
+        except (NetworkError, RetryAfter) as error:
+            log.warning("start.waiting", error=type(error).__name__)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_WAIT)
 
 
 async def _reached(settings: Settings, stop: asyncio.Event) -> bool:
@@ -269,17 +304,23 @@ async def _serve(bot: Running, stop: asyncio.Event) -> None:
     await _introduce(bot)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(web.served(deps, bot.application.bot.id))
-        loops: list[Coroutine[Any, Any, None]] = [bot.pump.run(), bot.dispatcher.run()]
+        loops: list[Coroutine[Any, Any, None]] = [
+            bot.pump.run(),
+            bot.dispatcher.run(),
+            schedules.attend(scheduler, deps),
+        ]
         if deps.settings.mode == "webhook":
-            await web.set_webhook(bot.application.bot, deps.settings)
+            await _insist(lambda: web.set_webhook(bot.application.bot, deps.settings))
         else:
-            await bot.application.bot.delete_webhook(drop_pending_updates=False)
+            await _insist(lambda: bot.application.bot.delete_webhook(drop_pending_updates=False))
             loops.append(bot.poller.run())
+        # Kept apart: what is left at the end is still sent under the lease.
+        leading = asyncio.create_task(bot.leadership.run() if not deps.store.is_sqlite else stop.wait())
         tasks = [asyncio.create_task(each) for each in loops]
         scheduler.start()
         log.info("started", mode=deps.settings.mode, protocol=deps.protocol.version)
         stopping = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([*tasks, leading, stopping], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
         scheduler.shutdown(wait=False)
         for task in (*tasks, stopping):
@@ -288,7 +329,9 @@ async def _serve(bot: Running, stop: asyncio.Event) -> None:
         # What was committed goes out before the bot sleeps; what does not make it in time waits in the outbox.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(bot.settle(), STOP_SECONDS)
-        for task in done - {stopping}:
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+        for task in done:
             if (error := task.exception()) is not None:
                 raise error
     log.info("stopped")

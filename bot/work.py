@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import IntEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -35,6 +35,10 @@ class Lane(IntEnum):
     AMBER = 2
     REMINDER = 3
     DIGEST = 4
+
+
+# How long a message is worth sending when nothing else says so; red and amber ones always are.
+KEEPS = dict.fromkeys((Lane.ANSWER, Lane.REMINDER, Lane.DIGEST), timedelta(hours=48))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Work:
         self.now = now
         self.toast: str | None = None
         self.press: Press | None = None
+        self.again = False  # True: this may have been done before, so what is said may have been said
         self.chosen = True  # False: the pressed button was too late to choose anything
         self.caller_name = ""  # as Telegram shows it; only greeted with, never an identity (DI-10)
         audit.attribute(session, at=now, actor=caller.label, cause=cause)
@@ -136,6 +141,9 @@ class Work:
             return None
         filled = {name: self._value(value, to.locale) for name, value in values.items()}
         rows = [[self._button(button, to.locale) for button in row] for row in keyboard]
+        text = self.texts.text(key, to.locale, **filled)
+        if self.again:
+            text = self.texts.text("delivery.repeated", to.locale, text=text)
         message = OutboxMessage(
             account_id=_id(to.id),
             chat_id=to.telegram_id,
@@ -146,7 +154,7 @@ class Work:
             method="picture" if picture is not None else "send",
             text_key=key,
             values=json.dumps(filled, ensure_ascii=False, default=str),
-            text=self.texts.text(key, to.locale, **filled),
+            text=text,
             locale=to.locale,
             keyboard=json.dumps(rows, ensure_ascii=False) if rows else None,
             token=secrets.token_urlsafe(TOKEN_BYTES) if rows else None,
@@ -155,7 +163,7 @@ class Work:
             dedupe_key=dedupe_key,
             created_at=self.now,
             due_at=due_at or self.now,
-            useful_until=useful_until,
+            useful_until=useful_until or (self.now + KEEPS[lane] if lane in KEEPS else None),
             silent=silent,
             secret=secret,
         )

@@ -11,13 +11,15 @@ from telegram import CallbackQuery, Update
 from telegram.error import TelegramError
 from telegram.ext import CallbackContext, ExtBot
 
+from bot.delivery.inbox import CLOSED, DATABASE_AWAY, ending
 from bot.deps import Deps
 from bot.domain.roles import STAFF
 from bot.errors import FollowupError
 from bot.store import audit, inbox, outbox, people
 from bot.store.models import OutboxMessage
+from bot.store.session import DATABASE_FAULTS
 from bot.texts import supported
-from bot.usecases import refusals, screens, speak, upkeep
+from bot.usecases import redeliver, refusals, screens, speak, upkeep
 from bot.work import Press, Work
 from handlers.policy import allowed
 
@@ -59,6 +61,7 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
         def pressed(work: Work) -> None:
             press = _find(work, query)
             work.press = press
+            redeliver.arrived(work, press.message)
             if press.message.single_use and press.message.pressed_at is not None:
                 work.note("toast.already_recorded")
                 return
@@ -79,15 +82,17 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
         assert user is not None
         bot_id = self.bot.id
 
-        def work_on(session: Session) -> str | None:
-            row = inbox.of_update(session, bot_id, update.update_id)
-            if row is not None and row.state != "waiting":
-                return None
+        def work_on(session: Session) -> tuple[bool, str | None]:
+            taken = inbox.take(session, bot_id, update.update_id)
+            if not taken.mine:
+                return False, None
             now = deps.clock.now()
             account = people.meet(session, user.id, supported(user.language_code), now)
             caller = people.caller(session, account)
             work = Work(session, deps, caller, f"update:{update.update_id}", now)
             work.caller_name = user.full_name[:NAME_LENGTH]
+            # After a restore nobody knows whether an update was handled before; only then has it a reason.
+            work.again = taken.row is not None and taken.row.reason is not None
             # Whoever writes can be reached again.
             upkeep.note_reach(work, account, None)
             if allowed(route, caller.role):
@@ -95,11 +100,18 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
             else:
                 audit.record(session, "refused", route=route)
                 _refuse(work, route)
-            if row is not None:
-                row.state, row.closed_at = "done", now
-            return work.toast
+            if taken.row is not None:
+                inbox.close(taken.row, "done", now)
+            return True, work.toast
 
-        toast = await deps.store.write(work_on)
+        try:
+            mine, toast = await deps.store.write(work_on)
+        except DATABASE_FAULTS:
+            ending.set(DATABASE_AWAY)
+            raise
+        if not mine:
+            return
+        ending.set(CLOSED)
         deps.outgoing.set()
         if update.callback_query is not None:
             await answer_press(update.callback_query, toast)
@@ -111,6 +123,8 @@ def _attempt(work: Work, body: UseCase) -> None:
     try:
         with work.session.begin_nested():
             body(work)
+            # Last, so that a press on one of them has shown that it did arrive.
+            redeliver.show_again(work)
     except FollowupError as error:
         if not isinstance(error, refusals.Refusal) and refusals.text_of(error)[0] == "refused.other":
             raise

@@ -5,6 +5,7 @@ from sqlmodel import Session
 from telegram import Chat, ChatMember, Update
 from telegram.error import TelegramError
 
+from bot.delivery.inbox import CLOSED, ending
 from bot.domain.people import BOT
 from bot.store import inbox, people
 from bot.texts import supported
@@ -61,8 +62,9 @@ async def _done(update: Update, context: TrialContext) -> None:
     bot_id, now = context.bot.id, context.deps.clock.now()
 
     def close(session: Session) -> None:
-        row = inbox.of_update(session, bot_id, update.update_id)
-        if row is not None and row.state == "waiting":
-            row.state, row.closed_at = "done", now
+        taken = inbox.take(session, bot_id, update.update_id)
+        if taken.mine and taken.row is not None:
+            inbox.close(taken.row, "done", now)
 
     await context.deps.store.write(close)
+    ending.set(CLOSED)

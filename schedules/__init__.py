@@ -8,11 +8,17 @@ from datetime import UTC, datetime
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot.clock import real_seconds
 from bot.deps import Deps
-from schedules import agenda, watchdog
+from bot.domain.people import BOT
+from bot.usecases import upkeep
+from bot.work import run
+from schedules import agenda, chain, watchdog
 
 log = structlog.get_logger(__name__)
 
+ATTEND_SECONDS = 0.5
+STEP_SECONDS = 30.0
 # The shortest period of a job in real seconds, however fast a rehearsal runs.
 SHORTEST_SECONDS = 0.05
 
@@ -31,11 +37,13 @@ JOBS = (
     Job("reminders", 10.0, agenda.reminders),
     Job("prompts", 10.0, agenda.prompts),
     Job("watchdog", 60.0, watchdog.look),
+    Job("seal", 60.0, chain.seal),
 )
 
 
 def register(scheduler: AsyncIOScheduler, deps: Deps) -> None:
     """Enter the jobs, the first run at once. A late tick runs, several missed ones run as one."""
+    deps.metrics.expect_jobs(job.name for job in JOBS)
     for job in JOBS:
         scheduler.add_job(
             _run,
@@ -51,8 +59,38 @@ def register(scheduler: AsyncIOScheduler, deps: Deps) -> None:
 
 
 async def _run(job: Job, deps: Deps) -> None:
+    if not deps.standing.leads:
+        return
     try:
-        await job.run(deps)
+        with deps.metrics.job(job.name):
+            await job.run(deps)
     except asyncio.CancelledError:
         # The bot is being stopped. What was begun is committed or not; what is still due waits for the next start.
         log.info("job.cut_off", job=job.name)
+
+
+async def attend(scheduler: AsyncIOScheduler, deps: Deps) -> None:
+    """Run every job at once when this process begins to lead, and when the machine's clock was set.
+
+    The scheduler reckons in the time of day: after a step back it would sleep for as long as the step.
+    """
+    led, wall, real = deps.standing.leads, datetime.now(UTC), real_seconds()
+    while True:
+        await asyncio.sleep(ATTEND_SECONDS)
+        leads, wall_now, real_now = deps.standing.leads, datetime.now(UTC), real_seconds()
+        step = (wall_now - wall).total_seconds() - (real_now - real)
+        if abs(step) > STEP_SECONDS:
+            log.error("clock.set", seconds=round(step))
+            if leads:
+                await _tell_of_step(deps, step)
+        if abs(step) > STEP_SECONDS or (leads and not led):
+            for job in scheduler.get_jobs():
+                job.modify(next_run_time=wall_now)
+        led, wall, real = leads, wall_now, real_now
+
+
+async def _tell_of_step(deps: Deps, seconds: float) -> None:
+    try:
+        await run(deps, BOT, "job:clock", upkeep.tell_of_step, seconds)
+    except Exception:
+        log.exception("clock.not_told")

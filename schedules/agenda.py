@@ -10,7 +10,7 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.people import BOT
 from bot.store import agenda
 from bot.store.models import AgendaItem
-from bot.usecases import escalate, report, speak, tablets, visits
+from bot.usecases import escalate, outage, report, speak, tablets, visits
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ ESCALATIONS: Mapping[str, WorkOn] = {
     report.SILENCE: report.silent,
     speak.DOUBT: speak.doubt_silent,
 }
-REMINDERS: Mapping[str, WorkOn] = {visits.REMINDER: visits.remind}
+REMINDERS: Mapping[str, WorkOn] = {visits.REMINDER: visits.remind, outage.ASK: outage.ask}
 PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 
@@ -61,6 +61,7 @@ async def work_off(deps: Deps, job: str, kinds: Mapping[str, WorkOn]) -> None:
                 # It is tried again soon, not at every tick; the watchdog reports what stays.
                 failed.add(number)
                 log.exception("agenda.failed", item=number)
+                deps.metrics.fault("agenda")
                 await run(deps, BOT, f"job:{job}", put_off, number)
 
 

@@ -8,21 +8,23 @@ from sqlmodel import Session, col, select
 from bot.delivery import dispatch
 from bot.deps import Deps
 from bot.domain.people import BOT
-from bot.store import agenda, outbox
+from bot.store import agenda
 from bot.store.models import Heartbeat, InboxUpdate
 from bot.usecases import upkeep
-from bot.work import run
+from bot.work import Work, run
+from schedules.agenda import ESCALATIONS
 
 log = structlog.get_logger(__name__)
 
+NAME = "watchdog"
 LATE = timedelta(minutes=10)
+SET_BACK = timedelta(minutes=1)
 
 
 async def look(deps: Deps) -> None:
     """Close what a dead sender left, tell of updates that could not be handled, and of work that lies still."""
-    # A claim lapses in real time, however fast a rehearsal runs.
-    lapse = outbox.CLAIM_LAPSES * max(deps.clock.speed, 1.0)
-    left = await run(deps, BOT, "job:watchdog", dispatch.settle_abandoned, lapse)
+    await run(deps, BOT, "job:watchdog", mend_clock)
+    left = await run(deps, BOT, "job:watchdog", dispatch.settle_abandoned)
     if left:
         log.warning("watchdog.unsure", messages=left)
     for number in await deps.store.read(upkeep.parked):
@@ -36,7 +38,15 @@ async def look(deps: Deps) -> None:
     await deps.store.write(lambda session: beat(session, deps))
 
 
+def mend_clock(work: Work) -> None:
+    """Bring cases back into the present when the clock was set back: their next page must not wait for the step."""
+    heart = work.session.get(Heartbeat, NAME)
+    if heart is not None and heart.at > work.now + SET_BACK:
+        log.error("clock.set_back", seconds=round((heart.at - work.now).total_seconds()))
+        upkeep.set_back(work, heart.at - work.now, ESCALATIONS)
+
+
 def beat(session: Session, deps: Deps) -> None:
     """Write down that the bot is at work."""
     waiting = len(session.exec(select(InboxUpdate.id).where(col(InboxUpdate.state) == "waiting").limit(1000)).all())
-    session.merge(Heartbeat(name="watchdog", at=deps.clock.now(), detail={"inbox": waiting}))
+    session.merge(Heartbeat(name=NAME, at=deps.clock.now(), detail={"inbox": waiting}))

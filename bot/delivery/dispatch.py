@@ -1,28 +1,37 @@
 """Who carries the outbox out: claims what is due, tries each message once, and writes what became of it."""
 
 import asyncio
-import random
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
+from sqlmodel import Session
 
+from bot.clock import real_seconds
+from bot.delivery import http, metrics
 from bot.delivery.channel import Channel, NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
+from bot.delivery.leadership import Deposed, Leadership
 from bot.delivery.loop import ChatLoop
+from bot.delivery.pacing import Pacer
 from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.store import outbox
 from bot.store.models import Account, OutboxMessage
-from bot.usecases import escalate, upkeep
-from bot.work import Lane, Work, run
+from bot.store.session import DATABASE_FAULTS
+from bot.usecases import escalate, redeliver, upkeep
+from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
 
-PLACES = 8  # messages on their way at once
+PLACES = 8  # messages on their way at once: enough for 30 a second, few to be unsure of after a crash
+FAST, MANY_PLACES = 100, 64  # from so many messages a second on, so many places
 RED_PLACES = 2  # and so many more for the red lane
 IDLE_SECONDS = 1.0
+# With several processes another one may have put the message there, and nothing wakes this one.
+SHARED_IDLE_SECONDS = 0.2
 # Edits and command menus may be repeated without anybody noticing.
 REPEATABLE = {"edit", "unbutton", "commands"}
+NEW = {"send", "picture"}
 
 
 class Dispatcher(ChatLoop[int]):
@@ -32,56 +41,113 @@ class Dispatcher(ChatLoop[int]):
     one never queues behind a slow batch: two places are kept for the red lane.
     """
 
-    def __init__(self, deps: Deps, channel: Channel) -> None:
-        super().__init__(deps.outgoing, IDLE_SECONDS / min(deps.clock.speed, 20))
+    def __init__(self, deps: Deps, channel: Channel, leadership: Leadership, pacer: Pacer | None = None) -> None:
+        """Without a ``pacer`` nothing is held back: in rehearsals, where nobody's limits count."""
+        idle = IDLE_SECONDS if deps.store.is_sqlite else SHARED_IDLE_SECONDS
+        super().__init__(deps.outgoing, idle / min(deps.clock.speed, 20), deps.metrics)
         self._deps = deps
         self._channel = channel
+        self._leadership = leadership
+        self._standing = deps.standing
+        self._pacer = pacer
+        self._places = MANY_PLACES if deps.settings.messages_per_second >= FAST else PLACES
         # Chats in which a message waits for its next try; later ones must not overtake it.
         self._held: dict[int, datetime] = {}
 
     async def _start(self) -> int:
         """Claim what is due, as much as can be sent now, and begin to send it."""
-        room = outbox.Room(PLACES - len(self._busy), PLACES + RED_PLACES - len(self._busy))
-        if room.red <= 0:
+        room = self._room()
+        if room.red <= 0 or not self._standing.leads:
             return 0
-        now, busy = self._deps.clock.now(), list(self._busy)
-        self._held = {chat: until for chat, until in self._held.items() if until > now}
-        held = list(self._held)
+        now, epoch = self._deps.clock.now(), self._standing.epoch
+        # A clock that was set back must not hold a chat for the whole step.
+        self._held = {c: until for c, until in self._held.items() if now < until <= now + outbox.LONGEST_WAIT}
+        busy, held = list(self._busy), list(self._held)
+        if self._pacer is not None:
+            busy += self._pacer.paused(real_seconds())
+            held += self._pacer.closed(real_seconds())
         quiet = self._deps.protocol.quiet_hours.covers(now.astimezone(self._deps.settings.zone).time())
-        claim = asyncio.ensure_future(
-            self._deps.store.write(lambda session: outbox.claim_due(session, now, busy, held, room, quiet=quiet))
-        )
+
+        def claim(session: Session) -> Sequence[OutboxMessage]:
+            self._leadership.check(session)
+            return outbox.claim_due(session, now, epoch, busy, held, room, quiet=quiet)
+
+        claimed = asyncio.ensure_future(self._deps.store.write(claim))
         try:
-            messages = await asyncio.shield(claim)
+            messages = await asyncio.shield(claimed)
+        except Deposed:
+            return 0
         except asyncio.CancelledError:
             # The claim is committed all the same; unsent, its messages would be of unknown fate later.
-            self._send(await claim)
+            self._send(await claimed)
             raise
         self._send(messages)
         return len(messages)
 
+    def _room(self) -> outbox.Room:
+        free = self._places - len(self._busy)
+        if self._pacer is None:
+            return outbox.Room(free, free + RED_PLACES)
+        usual, red = self._pacer.room(real_seconds())
+        return outbox.Room(min(free, usual), min(free + RED_PLACES, red))
+
+    def _pause(self) -> float:
+        if self._pacer is None or len(self._busy) >= self._places:
+            return self._idle_seconds
+        return min(self._idle_seconds, self._pacer.opens_in(real_seconds()) or self._idle_seconds)
+
     def _send(self, messages: Sequence[OutboxMessage]) -> None:
         for message in messages:
+            if self._pacer is not None:
+                self._pacer.count(message.chat_id, real_seconds(), new=message.method in NEW)
             self._busy[message.chat_id] = asyncio.create_task(self._carry(message))
 
     async def _carry(self, message: OutboxMessage) -> None:
+        left_at = real_seconds()
         try:
             assert message.id is not None
-            outcome = await self._channel.deliver(message)
-            waits_until = await run(self._deps, BOT, "job:dispatch", record, message.id, outcome)
+            assert message.epoch is not None
+            # Asked again just before the first byte leaves: this process may have been paused since the claim.
+            http.may_write.set(lambda: self._standing.leads)
+            try:
+                outcome = await self._channel.deliver(message)
+            finally:
+                if self._pacer is not None:
+                    self._pacer.answered(left_at, real_seconds())
+            metrics.attempted(self._deps, self._deps.metrics, message, outcome)
+            if self._pacer is not None and isinstance(outcome, Throttled):
+                self._pacer.throttled(message.chat_id, outcome.wait.total_seconds(), real_seconds())
+            waits_until = await self._record(message.id, message.epoch, outcome)
             if waits_until is not None:
                 self._held[message.chat_id] = waits_until
         except Exception:
             # The claim lapses, and the watchdog settles what became of this one.
             log.exception("dispatch.outcome_lost")
+            self._deps.metrics.fault("outcome")
         finally:
             self._done(message.chat_id)
 
+    async def _record(self, number: int, epoch: int, outcome: Outcome) -> datetime | None:
+        """Write the outcome; while the database is away it is kept here, for the message would be unsure without."""
+        pause, until = 0.2, real_seconds() + outbox.CLAIM_LAPSES.total_seconds()
+        while True:
+            try:
+                return await run(self._deps, BOT, "job:dispatch", record, number, epoch, outcome)
+            except DATABASE_FAULTS:
+                if real_seconds() > until:
+                    raise
+                log.warning("dispatch.not_recorded", message=number)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
 
-def record(work: Work, number: int, outcome: Outcome) -> datetime | None:
+
+def record(work: Work, number: int, epoch: int, outcome: Outcome) -> datetime | None:
     """Write the outcome of an attempt and what follows from it; return until when it waits for the next."""
-    message = work.session.get_one(OutboxMessage, number)
-    settle(work, message, outcome)
+    message = work.session.get_one(OutboxMessage, number, with_for_update=True)
+    if message.state == "sending" and message.epoch == epoch:
+        settle(work, message, outcome)
+    else:
+        settle_late(work, message, outcome)
     log.info(
         "outbox.attempted",
         message=number,
@@ -103,9 +169,9 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
             if message.purpose == escalate.PAGE:
                 escalate.page_sent(work, message)
         case Throttled(wait):
-            _again(message, now + wait, "throttled")
+            _again(message, now + min(wait, outbox.LONGEST_WAIT), "throttled")
         case NotSent(reason):
-            _again(message, now + _delay(message.attempts), reason)
+            _again(message, now + redeliver.delay(message.attempts), reason)
         case Unreachable(reason):
             outbox.close(message, "failed", now, reason)
             upkeep.note_reach(work, work.session.get_one(Account, message.account_id), reason)
@@ -113,9 +179,20 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
         case Refused(reason):
             outbox.close(message, "failed", now, reason)
             log.error("outbox.refused", message=message.id, purpose=message.purpose, reason=reason)
+            upkeep.report_refused(work, message)
             _page_others(work, message)
         case Unsure(reason):
             unsure(work, message, reason)
+
+
+def settle_late(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
+    """Use an outcome that comes after the message was given up as unsure: now its fate is known."""
+    if message.state != "unsure":
+        return
+    if isinstance(outcome, Sent):
+        settle(work, message, outcome)
+    elif isinstance(outcome, NotSent | Throttled) and message.repeated_at is None:
+        _again(message, work.now, "it did not leave under the older lease")
 
 
 def _page_others(work: Work, message: OutboxMessage) -> None:
@@ -125,37 +202,18 @@ def _page_others(work: Work, message: OutboxMessage) -> None:
 
 
 def unsure(work: Work, message: OutboxMessage, reason: str) -> None:
-    """Handle a message of unknown fate: a red one goes out again and says so, others are not repeated."""
+    """Handle a message of unknown fate; what nobody would notice twice is simply done again."""
     if message.method in REPEATABLE:
-        _again(message, work.now + _delay(message.attempts), reason)
-        return
-    outbox.close(message, "unsure", work.now, reason)
-    if message.lane == Lane.RED and message.attempts < 3:
-        repeat = OutboxMessage.model_validate(
-            message.model_dump(
-                exclude={
-                    "id",
-                    "token",
-                    "dedupe_key",
-                    "state",
-                    "reason",
-                    "claimed_at",
-                    "closed_at",
-                    "message_id",
-                }
-            )
-        )
-        repeat.text = work.texts.text("delivery.repeated", message.locale, text=message.text)
-        repeat.created_at = repeat.due_at = work.now
-        # The buttons move to the repeat: only one of the two may be on the phone.
-        repeat.token, message.token = message.token, None
-        work.session.flush()
-        work.session.add(repeat)
+        _again(message, work.now + redeliver.delay(message.attempts), reason)
+    else:
+        redeliver.unsure(work, message, reason)
 
 
-def settle_abandoned(work: Work, lapse: timedelta = outbox.CLAIM_LAPSES) -> int:
-    """Close what a process that died was sending for longer than ``lapse``; return how many."""
-    left = outbox.abandoned(work.session, work.now, lapse)
+def settle_abandoned(work: Work) -> int:
+    """Close what a process that died or was deposed was sending, and what lost its outcome; return how many."""
+    # A claim lapses in real time, however fast a rehearsal runs.
+    lapse = outbox.CLAIM_LAPSES * max(work.deps.clock.speed, 1.0)
+    left = outbox.abandoned(work.session, work.now, work.deps.standing.epoch, lapse)
     for message in left:
         unsure(work, message, "the bot stopped while sending")
     return len(left)
@@ -165,9 +223,3 @@ def _again(message: OutboxMessage, due_at: datetime, reason: str) -> None:
     message.state = "waiting"
     message.reason = reason
     message.due_at = due_at
-
-
-def _delay(attempts: int) -> timedelta:
-    """Return how long to wait after so many attempts: doubling to a minute, with some disorder."""
-    seconds = min(2.0 ** min(attempts, 6), 60.0)
-    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 (spreads load, guards nothing)

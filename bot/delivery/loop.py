@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from bot.deps import Signal
+from bot.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -16,9 +17,10 @@ K = TypeVar("K")
 class ChatLoop(ABC, Generic[K]):
     """Starts work for chats that are free, one piece a chat at a time, until it is cancelled."""
 
-    def __init__(self, signal: Signal, idle_seconds: float) -> None:
+    def __init__(self, signal: Signal, idle_seconds: float, metrics: Metrics) -> None:
         """``signal`` tells of new work; without it, it is looked for every ``idle_seconds``."""
         self._signal = signal
+        self._metrics = metrics
         self._idle_seconds = idle_seconds
         self._busy: dict[K, asyncio.Task[None]] = {}
 
@@ -34,9 +36,10 @@ class ChatLoop(ABC, Generic[K]):
                     started = await self._start()
                 except Exception:
                     log.exception("loop.failed", loop=type(self).__name__)
+                    self._metrics.fault("loop")
                     started = 0
                 if not started:
-                    await self._signal.wait(self._idle_seconds)
+                    await self._signal.wait(self._pause())
         finally:
             # What is on its way is finished, so that its outcome is known.
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
@@ -49,6 +52,10 @@ class ChatLoop(ABC, Generic[K]):
             if self._busy:
                 await asyncio.wait(list(self._busy.values()), return_when=asyncio.FIRST_COMPLETED)
         return total
+
+    def _pause(self) -> float:
+        """Return how many seconds to wait at most when nothing could be started."""
+        return self._idle_seconds
 
     def _done(self, key: K) -> None:
         """Free a chat whose piece of work is done."""

@@ -71,6 +71,11 @@ def check(folder: Folder, known_texts: Mapping[str, Collection[str]]) -> list[Pr
         protocol = load(folder)
     except ProtocolFaulty as faulty:
         return list(faulty.problems)
+    return problems_of(protocol, known_texts)
+
+
+def problems_of(protocol: Protocol, known_texts: Mapping[str, Collection[str]]) -> list[ProtocolProblem]:
+    """Return what the files say about each other that cannot be so."""
     return [
         *_arm_problems(protocol),
         *_visit_problems(protocol),

@@ -127,7 +127,7 @@ def load(folder: Folder) -> Protocol:
     )
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML without surprises: ``no`` and ``10:00`` stay words, and a key given twice is an error."""
 
 

@@ -18,15 +18,13 @@ PER_PAGE = 8
 
 def show_alerts(work: Work, page: int = 0) -> None:
     """List the open cases, the most urgent and oldest first."""
-    cases = escalate.open_cases(work)
-    if not cases:
+    count = escalate.count_open(work)
+    if not count:
         work.answer("alerts.none")
         return
     audit.record(work.session, "alerts.listed", page=page)
-    shown = cases[page * PER_PAGE : (page + 1) * PER_PAGE]
     rows = []
-    for case in shown:
-        subject = work.session.get_one(Subject, case.subject_id)
+    for case, subject in escalate.open_cases(work, page * PER_PAGE, PER_PAGE):
         label = work.text(
             "alerts.row",
             level=work.text(level_of(case)),
@@ -35,8 +33,8 @@ def show_alerts(work: Work, page: int = 0) -> None:
             state=work.text(f"case.state.{case.state}"),
         )
         rows.append([Button(label, "case.open", {"case": case.id}, plain=True)])
-    rows += pager("alerts.page", page, len(cases))
-    work.answer("alerts.title", rows, n=len(cases))
+    rows += pager("alerts.page", page, count)
+    work.answer("alerts.title", rows, n=count)
 
 
 def pager(action: str, page: int, count: int) -> list[list[Button]]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlmodel import col, select
+from sqlalchemy import case as ranked
+from sqlmodel import col, func, select
 
 from bot.domain import escalation as rules
 from bot.domain.escalation import CaseEvent, CaseState
@@ -231,12 +232,12 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
 
 def _reachable(work: Work, roles: Sequence[str]) -> list[tuple[StaffMember, Account]]:
     """Return whom a page can reach: those of the level, else every clinician, else whoever there is."""
-    level = people.staff(work.session, roles)
-    everyone = people.staff(work.session, [EVERYONE])
-    for found in (level, everyone):
+    found: Sequence[tuple[StaffMember, Account]] = ()
+    for wanted in (roles, [EVERYONE]):
+        found = people.staff(work.session, wanted)
         if reachable := [each for each in found if each[1].unreachable_at is None]:
             return reachable
-    return list(everyone)
+    return list(found)
 
 
 def page_failed(work: Work, message: OutboxMessage) -> None:
@@ -405,12 +406,23 @@ def _id(value: int | None) -> int:
     return value
 
 
-def open_cases(work: Work) -> Sequence[Escalation]:
-    """Return all open cases, the most urgent first, then the oldest."""
-    cases = work.session.exec(
-        select(Escalation).where(Escalation.state != CaseState.RESOLVED).order_by(col(Escalation.opened_at))
+def count_open(work: Work) -> int:
+    return work.session.exec(
+        select(func.count()).select_from(Escalation).where(Escalation.state != CaseState.RESOLVED)
+    ).one()
+
+
+def open_cases(work: Work, first: int, many: int) -> Sequence[tuple[Escalation, Subject]]:
+    """Return ``many`` open cases from the ``first`` on, the most urgent first, then the oldest."""
+    rank = ranked({level.value: level.rank for level in Urgency}, value=col(Escalation.urgency))
+    return work.session.exec(
+        select(Escalation, Subject)
+        .join(Subject, col(Escalation.subject_id) == col(Subject.id))
+        .where(Escalation.state != CaseState.RESOLVED)
+        .order_by(col(Escalation.kind) == REQUEST, rank.desc(), col(Escalation.opened_at), col(Escalation.id))
+        .offset(first)
+        .limit(many)
     ).all()
-    return sorted(cases, key=lambda case: (case.kind == REQUEST, -Urgency(case.urgency).rank))
 
 
 def tell_staff(work: Work, subject: Subject, key: str, **values: Any) -> None:

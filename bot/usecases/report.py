@@ -68,9 +68,9 @@ def open_response(work: Work) -> Response | None:
     ).first()
 
 
-def ask_next(work: Work, response: Response) -> None:
-    """Ask the next open question, or close the report when none is left."""
-    given = answers(work, response)
+def ask_next(work: Work, response: Response, given: dict[str, Value] | None = None) -> None:
+    """Ask the next open question, or close the report when none is left; ``given`` are the answers if known."""
+    given = answers(work, response) if given is None else given
     item = next_item(_questionnaire(work), given)
     if item is None:
         submit(work, response, decide(work, response, given))
@@ -165,11 +165,11 @@ def _take_one_more(work: Work, response: Response, item: Item, value: str, label
         _ask(work, response, item)
         return
     chosen = accept(item, (*before, value))
-    _store(work, response, item, chosen, label)
-    if _act_on_danger(work, response):
+    given = _store(work, response, item, chosen, label)
+    if _act_on_danger(work, response, given):
         return
     if any(option.id == value and option.exclusive for option in item.options):
-        ask_next(work, response)
+        ask_next(work, response, given)
     else:
         _watch(work, response)
         _ask(work, response, item)
@@ -206,8 +206,7 @@ def keep_words(work: Work, dialogue: Dialogue, text: str) -> None:
     except (Unreadable, NotAnAnswer):
         _ask(work, response, item)
         return
-    _store(work, response, item, value, text)
-    ask_next(work, response)
+    ask_next(work, response, _store(work, response, item, value, text))
 
 
 def take_text(work: Work, dialogue: Dialogue, text: str) -> None:
@@ -248,8 +247,8 @@ def _read(item: Item, text: str) -> tuple[Value, bool]:
 
 def take(work: Work, response: Response, item: Item, value: Value, said: str, *, odd: bool = False) -> None:
     """Store one answer, triage what is known, and go on or act; an ``odd`` number is asked back."""
-    _store(work, response, item, value, said)
-    if _act_on_danger(work, response):
+    given = _store(work, response, item, value, said)
+    if _act_on_danger(work, response, given):
         return
     if odd and response.urgency is None:
         _watch(work, response)
@@ -260,7 +259,7 @@ def take(work: Work, response: Response, item: Item, value: Value, said: str, *,
         ]
         work.answer("form.is_it", rows, single_use=True, value=f"{value:g} °C")
         return
-    ask_next(work, response)
+    ask_next(work, response, given)
 
 
 def confirm(work: Work, args: dict[str, Any]) -> None:
@@ -278,13 +277,13 @@ def confirm(work: Work, args: dict[str, Any]) -> None:
         ask_next(work, response)
 
 
-def _act_on_danger(work: Work, response: Response) -> bool:
+def _act_on_danger(work: Work, response: Response, given: dict[str, Value]) -> bool:
     """Triage what is known; return whether the report ends here.
 
     120 is certain enough to stop asking. Where the emergency department is right, the person is told
     and staff are paged at once, and the questions go on, for the answers may make it more urgent.
     """
-    decision = decide(work, response, answers(work, response))
+    decision = decide(work, response, given)
     if decision.urgency is Urgency.RED_120:
         submit(work, response, decision)
         return True
@@ -294,22 +293,22 @@ def _act_on_danger(work: Work, response: Response) -> bool:
     return False
 
 
-def _store(work: Work, response: Response, item: Item, value: Value, said: str) -> None:
-    """Store an answer as the next version of its item; earlier ones stay (DI-03)."""
-    earlier = [row.version for row in _rows(work, response) if row.item == item.id]
-    work.session.add(
-        Answer(
-            response_id=response.id or 0,
-            item=item.id,
-            version=max(earlier, default=0) + 1,
-            value=json.dumps(value, ensure_ascii=False),
-            said=said,
-            locale=work.caller.locale,
-            given_at=work.now,
-            given_by=work.caller.label,
-        )
+def _store(work: Work, response: Response, item: Item, value: Value, said: str) -> dict[str, Value]:
+    """Store an answer as the next version of its item, earlier ones stay (DI-03); return all answers so far."""
+    rows = _rows(work, response)
+    row = Answer(
+        response_id=response.id or 0,
+        item=item.id,
+        version=max((each.version for each in rows if each.item == item.id), default=0) + 1,
+        value=json.dumps(value, ensure_ascii=False),
+        said=said,
+        locale=work.caller.locale,
+        given_at=work.now,
+        given_by=work.caller.label,
     )
+    work.session.add(row)
     work.session.flush()
+    return _given([*rows, row])
 
 
 def decide(work: Work, response: Response, given: dict[str, Value]) -> TriageDecision:
@@ -380,8 +379,12 @@ def _shown(item: Item, row: Answer) -> object:
 
 def answers(work: Work, response: Response) -> dict[str, Value]:
     """Return the answers given so far, the newest version of each."""
+    return _given(_rows(work, response))
+
+
+def _given(rows: Sequence[Answer]) -> dict[str, Value]:
     given: dict[str, Value] = {}
-    for row in _rows(work, response):
+    for row in rows:
         value = json.loads(row.value)
         given[row.item] = tuple(value) if isinstance(value, list) else value
     return given

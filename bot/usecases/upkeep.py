@@ -1,15 +1,20 @@
 """What does the bot do about its own failures?"""
 
-from sqlmodel import Session, select
+from collections.abc import Collection
+from datetime import timedelta
 
+from sqlmodel import Session, col, select
+
+from bot.domain.escalation import CaseState
 from bot.domain.people import Caller
 from bot.domain.roles import Role
 from bot.domain.urgency import Urgency
 from bot.store import people
-from bot.store.models import Account, InboxUpdate, StaffMember, Subject
+from bot.store.models import Account, AgendaItem, Escalation, InboxUpdate, OutboxMessage, StaffMember, Subject
 from bot.usecases import escalate
 from bot.work import Lane, Text, Work
 
+REFUSED = "refused"
 PARKED, REPORTED = "parked", "parked and told"
 
 
@@ -44,6 +49,50 @@ def report_parked(work: Work, number: int) -> None:
             ["bot.not_handled"],
             [Text("request.not_handled", {"number": row.id or 0})],
         )
+
+
+def report_refused(work: Work, message: OutboxMessage) -> None:
+    """Give staff the task to reach a person by another way: Telegram will never take this message.
+
+    The fault is the bot's, so the log has the details; the message's words may not be told to everybody.
+    """
+    if message.purpose == escalate.PAGE:
+        return  # others are paged instead
+    if message.subject_id is not None:
+        subject = work.session.get_one(Subject, message.subject_id)
+        escalate.raise_case(
+            work,
+            subject,
+            Urgency.AMBER,
+            ["bot.not_delivered"],
+            [Text("request.not_delivered", {"number": message.id or 0})],
+        )
+        return
+    for _, admin in people.staff(work.session, [Role.ADMIN, Role.COORDINATOR]):
+        if admin.id != message.account_id and message.purpose != REFUSED:
+            work.say(admin, "staff.not_delivered", lane=Lane.AMBER, purpose=REFUSED, number=message.id or 0)
+
+
+def set_back(work: Work, step: timedelta, kinds: Collection[str]) -> None:
+    """Move what is planned for open cases, and what was last done for them, back by the ``step`` of the clock."""
+    items = work.session.exec(
+        select(AgendaItem).where(
+            AgendaItem.state == "waiting", col(AgendaItem.kind).in_(kinds), AgendaItem.due_at > work.now
+        )
+    ).all()
+    for item in items:
+        item.due_at = max(item.due_at - step, work.now)
+    for case in work.session.exec(select(Escalation).where(Escalation.state != CaseState.RESOLVED)).all():
+        if case.chain_started_at > work.now:
+            case.chain_started_at -= step
+        if case.last_paged_at is not None and case.last_paged_at > work.now:
+            case.last_paged_at -= step
+
+
+def tell_of_step(work: Work, seconds: float) -> None:
+    """Tell those who look after the bot that its machine's clock jumped; reminders may have come at wrong times."""
+    for _, admin in people.staff(work.session, [Role.ADMIN, Role.COORDINATOR]):
+        work.say(admin, "staff.clock_set", lane=Lane.AMBER, purpose="staff", minutes=round(abs(seconds) / 60))
 
 
 def note_reach(work: Work, account: Account, because: str | None) -> None:

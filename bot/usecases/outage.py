@@ -1,0 +1,87 @@
+"""What happens after the bot was cut off for so long that Telegram has thrown messages away?
+
+Silence is never "well": all active patients are asked again, once, and staff are told what may be missing.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlmodel import col, select
+
+from bot.domain.participation import ParticipationState
+from bot.domain.roles import Role
+from bot.store import people
+from bot.store.models import AgendaItem, Heartbeat, Subject
+from bot.work import Button, Lane, Work
+
+ASK = "outage.ask"
+HEARD = "heard"
+# Telegram keeps what people write for 24 hours; what came near that may be gone as well.
+TOO_LONG = timedelta(hours=20)
+ASK_WITHIN = timedelta(days=3)
+
+
+def heard(work: Work, *, after_gap: bool) -> int | None:
+    """Note that Telegram is heard; after too long a gap ask everybody again and return how many that are."""
+    heart = work.session.get(Heartbeat, HEARD)
+    asked = None
+    if after_gap and heart is not None and work.now - heart.at >= TOO_LONG:
+        asked = ask_all(work, heart.at, work.now)
+        _tell_staff(work, heart.at, asked)
+    work.session.merge(Heartbeat(name=HEARD, at=work.now))
+    return asked
+
+
+def ask_all(work: Work, since: datetime, until: datetime) -> int:
+    """Plan to ask every active patient once about the time between; return how many they are."""
+    subjects = work.session.exec(
+        select(Subject).where(Subject.state == ParticipationState.ON_STUDY).order_by(col(Subject.id))
+    ).all()
+    for subject in subjects:
+        assert subject.id is not None
+        work.plan(
+            ASK,
+            f"{ASK}:{since.isoformat()}:{subject.id}",
+            work.now,
+            subject.id,
+            subject_id=subject.id,
+            useful_until=until + ASK_WITHIN,
+            since=since.isoformat(),
+            until=until.isoformat(),
+        )
+    return len(subjects)
+
+
+def ask(work: Work, item: AgendaItem) -> str:
+    """Ask everybody who speaks for one subject to write again."""
+    subject = work.session.get_one(Subject, item.about_id)
+    if subject.state != ParticipationState.ON_STUDY:
+        return "not on study any more"
+    for account in people.speakers(work.session, item.about_id):
+        work.say(
+            account,
+            "outage.ask",
+            [[Button("menu.button.unwell", "menu.unwell")]],
+            lane=Lane.REMINDER,
+            purpose="outage",
+            subject_id=subject.id,
+            dedupe_key=f"{item.key}:{account.id}",
+            useful_until=item.useful_until,
+            since=work.texts.moment(datetime.fromisoformat(item.detail["since"]), work.settings.zone, account.locale),
+            until=work.texts.moment(datetime.fromisoformat(item.detail["until"]), work.settings.zone, account.locale),
+            phone=work.settings.site_phone,
+        )
+    return "asked"
+
+
+def _tell_staff(work: Work, since: datetime, asked: int) -> None:
+    roles = [Role.COORDINATOR, Role.INVESTIGATOR, Role.PI, Role.ADMIN]
+    for _, account in people.staff(work.session, roles):
+        work.say(
+            account,
+            "staff.outage",
+            lane=Lane.AMBER,
+            purpose="staff",
+            since=work.texts.moment(since, work.settings.zone, account.locale),
+            until=work.texts.moment(work.now, work.settings.zone, account.locale),
+            number=asked,
+        )

@@ -1,0 +1,86 @@
+"""What becomes of a message when nobody knows whether it arrived? One rule for each class of message.
+
+Red pages and instructions go out again and say so, with growing pauses, until one surely arrived. Answers and
+work items are shown again when the person next writes or presses something, and say so too. Reminders and
+digests are not repeated.
+"""
+
+import random
+from datetime import timedelta
+
+import structlog
+
+from bot.store import outbox
+from bot.store.models import OutboxMessage
+from bot.usecases import upkeep
+from bot.work import Lane, Work
+
+log = structlog.get_logger(__name__)
+
+# With the pauses between them these take about five minutes; then people have to act.
+RED_ATTEMPTS = 9
+SHOWN_AGAIN = (Lane.ANSWER, Lane.AMBER)
+# After a long silence the last ones are enough; nobody reads a pile of old answers.
+MOST_SHOWN = 3
+
+
+def unsure(work: Work, message: OutboxMessage, reason: str) -> None:
+    """Close a message of unknown fate; a red one goes out again."""
+    outbox.close(message, "unsure", work.now, reason)
+    if message.lane != Lane.RED:
+        return
+    if message.attempts < RED_ATTEMPTS:
+        _repeat(work, message, "delivery.repeated").due_at += delay(message.attempts)
+    else:
+        log.error("outbox.red_unsure", message=message.id, purpose=message.purpose)
+        upkeep.report_refused(work, message)
+
+
+def delay(attempts: int) -> timedelta:
+    """Return how long to wait after so many attempts: doubling to a minute, with some disorder."""
+    seconds = min(2.0 ** min(attempts, 6), 60.0)
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 (spreads load, guards nothing)
+
+
+def show_again(work: Work) -> None:
+    """Show the person who has just come back what may never have reached them."""
+    waiting = outbox.to_show_again(work.session, work.caller.account_id, SHOWN_AGAIN)
+    for message in waiting[:-MOST_SHOWN]:
+        message.repeated_at = work.now
+    for message in waiting[-MOST_SHOWN:]:
+        _repeat(work, message, "delivery.shown_again")
+
+
+def arrived(work: Work, message: OutboxMessage) -> None:
+    """Note that a message of unknown fate did arrive: its button was pressed."""
+    if message.state == "unsure":
+        outbox.close(message, "sent", work.now, "its button was pressed")
+
+
+def _repeat(work: Work, message: OutboxMessage, key: str) -> OutboxMessage:
+    message.repeated_at = work.now
+    repeat = OutboxMessage.model_validate(
+        message.model_dump(
+            exclude={
+                "id",
+                "token",
+                "dedupe_key",
+                "state",
+                "reason",
+                "claimed_at",
+                "epoch",
+                "closed_at",
+                "repeated_at",
+                "message_id",
+            }
+        )
+    )
+    said = work.texts.text(key, message.locale, text="")
+    if not message.text.startswith(said):
+        repeat.text = work.texts.text(key, message.locale, text=message.text)
+    repeat.created_at = repeat.due_at = work.now
+    # The buttons move to the repeat: only one of the two may be on the phone.
+    repeat.token, message.token = message.token, None
+    work.session.flush()
+    work.session.add(repeat)
+    return repeat
