@@ -12,6 +12,7 @@ from sqlmodel import Session
 from bot import app as application
 from bot import logs
 from bot.cipher import Cipher
+from bot.cli_data import data
 from bot.domain.people import BOT
 from bot.domain.roles import STAFF, Role
 from bot.errors import FollowupError
@@ -35,6 +36,7 @@ cli = typer.Typer(
 )
 staff = typer.Typer(help="Invite staff.", no_args_is_help=True)
 cli.add_typer(staff, name="staff")
+cli.add_typer(data)
 
 
 def main() -> None:
