@@ -5,20 +5,20 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from aiohttp import web
-from sqlmodel import Session, func, select
+from sqlmodel import Session
 from telegram import Bot
 
+from bot.delivery import metrics
 from bot.delivery.inbox import PULSE, WANTED, keep
 from bot.deps import Deps
 from bot.errors import FollowupError
+from bot.metrics import LANES
 from bot.settings import Settings
-from bot.store.models import Escalation, Heartbeat, InboxUpdate, OutboxMessage
-from bot.store.outbox import RED_LANE
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ RED_WAITS = timedelta(minutes=1)
 
 @asynccontextmanager
 async def served(deps: Deps, bot_id: int) -> AsyncIterator[None]:
-    """Serve the webhook endpoint and /healthz, where the settings ask for them."""
+    """Serve the webhook endpoint, /healthz and /metrics, where the settings ask for them."""
     runners = []
     settings = deps.settings
     if settings.mode == "webhook":
@@ -99,14 +99,17 @@ async def set_webhook(bot: Bot, settings: Settings) -> None:
 
 
 def health_app(deps: Deps) -> web.Application:
-    """Return /healthz: 200 while the bot works, 503 with the reason when it does not; counts only, no health data."""
+    """Return /healthz and /metrics, which hold counts only and no health data.
+
+    /healthz is 200 while the bot works, 503 with the reason when it does not.
+    """
 
     async def health(_request: web.Request) -> web.Response:
         try:
-            found = await deps.store.read(lambda session: look(session, deps.clock.now()))
-            # A bot that hears nothing is not healthy, however well its jobs run.
+            found = await deps.store.read(lambda session: look(session, deps))
+            # A bot that hears nothing is not healthy, however well its jobs run; only the leader polls.
             heard = time.monotonic() - deps.pulses.get(PULSE, 0.0) < DEAF_SECONDS
-            found["hears_telegram"] = deps.settings.mode == "webhook" or heard
+            found["hears_telegram"] = deps.settings.mode == "webhook" or not deps.standing.leads or heard
             found["ok"] = found["ok"] and found["hears_telegram"]
         except Exception as error:
             log.exception("health.failed")
@@ -115,35 +118,27 @@ def health_app(deps: Deps) -> web.Application:
 
     app = web.Application()
     app.router.add_get("/healthz", health)
+    app.router.add_get("/metrics", metrics.page(deps, deps.metrics))
     return app
 
 
-def look(session: Session, now: datetime) -> dict[str, Any]:
-    """Return what /healthz says."""
-    beat = session.get(Heartbeat, "watchdog")
-    fresh = beat is not None and now - beat.at < STALE
-
-    def count(table: Any, state: str) -> int:
-        return session.exec(select(func.count()).select_from(table).where(table.state == state)).one()
-
-    open_cases = session.exec(
-        select(func.count()).select_from(Escalation).where(Escalation.state.in_(["open", "notified"]))  # type: ignore[attr-defined]
-    ).one()
-    red_waits = session.exec(
-        select(func.count())
-        .select_from(OutboxMessage)
-        .where(
-            OutboxMessage.state == "waiting",
-            OutboxMessage.lane == RED_LANE,
-            OutboxMessage.created_at < now - RED_WAITS,
-        )
-    ).one()
+def look(session: Session, deps: Deps) -> dict[str, Any]:
+    """Return what /healthz says; counts stop at `metrics.COUNTED_TO`."""
+    now = deps.clock.now()
+    known = metrics.backlog(session, now)
+    beat = known.beats.get("watchdog")
+    red_waits = metrics.red_late(session, now - RED_WAITS)
     return {
-        "ok": fresh and not red_waits,
+        "ok": beat is not None and now - beat < STALE and not red_waits,
         "red_messages_late": red_waits,
-        "watchdog_at": beat.at.isoformat() if beat else None,
-        "inbox_waiting": count(InboxUpdate, "waiting"),
-        "inbox_parked": count(InboxUpdate, "parked"),
-        "outbox_waiting": count(OutboxMessage, "waiting"),
-        "cases_without_owner": open_cases,
+        "watchdog_at": beat.isoformat() if beat else None,
+        "inbox_waiting": known.inbox,
+        "inbox_oldest_seconds": round(metrics.age(now, known.inbox_since)),
+        "inbox_parked": known.parked,
+        "outbox_waiting": sum(known.outbox.values()),
+        "outbox_oldest_seconds": {
+            LANES[lane]: round(metrics.age(now, metrics.allowed_since(deps, lane, since)))
+            for lane, since in known.outbox_since.items()
+        },
+        "cases_without_owner": sum(known.unowned.values()),
     }
