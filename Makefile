@@ -8,11 +8,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures test lint run messages lock clean
+.PHONY: help demo pictures test lint run messages lock clean \
+    kills kills-1000 kills-10000 failover faults red-first throughput store start backup-proof
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/ready ## Install, then play five weeks of the trial in the terminal (no token needed)
 	$(BIN)/followup story
@@ -31,6 +32,39 @@ run: $(VENV)/ready ## Run the bot with the settings in .env
 
 messages: $(VENV)/ready ## Collect the text keys and update the files in locales/
 	$(BIN)/followup messages
+
+# Proofs and measurements; `WRITE=--write` puts the figures into docs/evidence.
+WRITE ?=
+
+kills: $(VENV)/ready ## Kill the bot 200 times under load and judge what became of every report
+	$(BIN)/python -m bench.kill --kills 200 --seed 1 $(WRITE)
+
+kills-1000: $(VENV)/ready ## The same 1,000 times, with the stock polling loop as the control
+	$(BIN)/python -m bench.kill --kills 1000 --seed 1 --control $(WRITE)
+
+kills-10000: $(VENV)/ready ## The same 10,000 times (hours)
+	$(BIN)/python -m bench.kill --kills 10000 --seed 1 $(WRITE)
+
+failover: $(VENV)/ready ## Kill and pause the leader of two processes on PostgreSQL
+	$(BIN)/python -m bench.failover --rounds 200 --long 3 --seed 1 $(WRITE)
+
+faults: $(VENV)/ready ## Inject faults of the network, the database and the clock
+	$(BIN)/python -m bench.faults --seed 1 $(WRITE)
+
+red-first: $(VENV)/ready ## Send red pages while 10,000 reminders wait
+	$(BIN)/python -m bench.red_first $(WRITE)
+
+throughput: $(VENV)/bench ## Compare with bare echo bots
+	$(BIN)/python -m bench.throughput $(WRITE)
+
+store: $(VENV)/bench ## Compare ways to use the database
+	$(BIN)/python -m bench.store $(WRITE)
+
+start: $(VENV)/ready ## Measure start-up and memory
+	$(BIN)/python -m bench.start $(WRITE)
+
+backup-proof: $(VENV)/ready ## Back up under load, restore in four directions, damage backups
+	$(BIN)/python -m bench.backup --seed 1 $(WRITE)
 
 lock: $(VENV)/bin/python ## Write requirements.txt and requirements-dev.txt again from pyproject.toml
 	test -x $(BIN)/uv || $(PIP) install --quiet uv
@@ -58,6 +92,10 @@ $(VENV)/packages: requirements-dev.txt | $(BIN)/python
 
 $(VENV)/ready: $(VENV)/packages pyproject.toml
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/bench: requirements-bench.txt | $(VENV)/ready
+	$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements-bench.txt
 	@touch $@
 
 pictures: demo ## Play the story and put its pictures into docs/pictures

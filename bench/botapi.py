@@ -106,20 +106,29 @@ class Server:
         truth.calls[method] = truth.calls.get(method, 0) + 1
         params = await _params(request)
         if method == "getUpdates":
-            return await self._get_updates(params)
+            return await self._get_updates(request, params)
         if method in SENDING and truth.rate and not self._has_room():
             truth.throttled += 1
             return _error(429, "Too Many Requests: retry after 1", {"retry_after": 1})
         result = self._answer(request.match_info["token"], method, params)
+        if method in SENDING:
+            truth.sent[-1]["agent"] = request.headers.get("User-Agent", "")
         if truth.latency:
             await asyncio.sleep(truth.latency)
-        if truth.lost_replies and truth.dice.random() < truth.lost_replies:
-            truth.lost += 1
-            if method in SENDING:
-                truth.sent[result["message_id"] - 1]["reply_lost"] = True
-            assert request.transport is not None
-            request.transport.abort()
+        if self._loses_reply(request) and method in SENDING:
+            truth.sent[result["message_id"] - 1]["reply_lost"] = True
         return web.json_response({"ok": True, "result": result})
+
+    def _loses_reply(self, request: web.Request) -> bool:
+        """Cut the connection of one call in so many, after what it asked for has been done."""
+        truth = self._truth
+        if not truth.lost_replies or truth.dice.random() >= truth.lost_replies:
+            return False
+        truth.lost += 1
+        # The one who asked may have died meanwhile.
+        if request.transport is not None:
+            request.transport.abort()
+        return True
 
     def _has_room(self) -> bool:
         """Tell whether one more message fits into this second."""
@@ -162,7 +171,7 @@ class Server:
         )
         return _message(chat, number, text)
 
-    async def _get_updates(self, params: dict[str, Any]) -> web.Response:
+    async def _get_updates(self, request: web.Request, params: dict[str, Any]) -> web.Response:
         """Long polling; an offset confirms what lies before it, a second asker ends the first one's call."""
         truth = self._truth
         if (offset := params.get("offset")) is not None:
@@ -186,6 +195,8 @@ class Server:
             return _error(409, said)
         truth.poll = None
         limit = min(int(params.get("limit", 100)), 100)
+        if truth.updates:
+            self._loses_reply(request)
         return web.json_response(
             {"ok": True, "result": [truth.updates[n] for n in range(min(limit, len(truth.updates)))]}
         )

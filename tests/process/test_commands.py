@@ -32,7 +32,7 @@ def commands(group: typer.Typer = cli, before: tuple[str, ...] = ()) -> Iterator
         yield (*before, name), (each.callback.__doc__ or "").splitlines()[0]
     for inner in group.registered_groups:
         assert inner.typer_instance is not None
-        yield from commands(inner.typer_instance, (*before, inner.name or ""))
+        yield from commands(inner.typer_instance, (*before, *([inner.name] if inner.name else [])))
 
 
 async def test_help_shows_every_command_with_one_line(here: World) -> None:

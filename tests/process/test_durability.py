@@ -113,7 +113,9 @@ async def test_nothing_typed_is_lost_or_doubled_while_the_process_is_killed_five
     outcomes = Counter(row.state for row in await here.rows(OutboxMessage))
     assert set(outcomes) <= {"sent", "unsure"}
     assert outcomes["unsure"] >= 1
-    assert len(patient.messages("speak.passed_on")) <= len(typed)
+    again = patient.label("delivery.shown_again", text="")
+    passed_on = [each for each in patient.messages("speak.passed_on") if not each.text.startswith(again)]
+    assert len(passed_on) <= len(typed)
     await here.stop(bot)
 
 

@@ -1,0 +1,1 @@
+"""Tests of the measurements themselves: a proof that cannot fail proves nothing."""
