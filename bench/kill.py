@@ -361,6 +361,10 @@ def control_words(outcome: Outcome) -> str:
     )
 
 
+# From so many kills on, each named point must have been hit.
+ENOUGH = 200
+
+
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
@@ -375,7 +379,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if not given.only_control:
         outcome = measure(given.kills, given.seed, given.database, given.keep)
         parts.append(f"Database: {given.database}.\n\n{tables(outcome)}")
-        broken = outcome.verdict.broken
+        broken = list(outcome.verdict.broken)
+        if given.kills >= ENOUGH:
+            broken += [f"no process died at the point {point!r}" for point in unreached(outcome)]
     if given.control or given.only_control:
         parts.append(control_words(measure_control(given.kills, given.seed)))
     body = "\n\n".join(parts)

@@ -74,7 +74,9 @@ class Settings(BaseSettings):
         ge=1,
     )
     health_host: str = Field("127.0.0.1", description="Address /healthz and /metrics listen on.")
-    health_port: int | None = Field(None, description="Port of /healthz and /metrics; not served when empty.", ge=1, le=65535)
+    health_port: int | None = Field(
+        None, description="Port of /healthz and /metrics; not served when empty.", ge=1, le=65535
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     clock_start: datetime | None = Field(
         None,

@@ -208,7 +208,7 @@ def test_an_older_backup_is_brought_up_to_date_and_a_newer_one_refused(
         def walk_revisions(self) -> list[Any]:
             return []
 
-    monkeypatch.setattr(backup, "ScriptDirectory", OldBot)
+    monkeypatch.setattr("alembic.script.ScriptDirectory", OldBot)
     with pytest.raises(backup.BackupNewer, match=r"version 0\.1\.0"):
         backup.restore(elsewhere, written.path, KEYS, nothing)
 
