@@ -311,6 +311,7 @@ async def _serve(bot: Running, stop: asyncio.Event) -> None:
         ]
         if deps.settings.mode == "webhook":
             await _insist(lambda: web.set_webhook(bot.application.bot, deps.settings))
+            loops.append(web.note_heard(deps))
         else:
             await _insist(lambda: bot.application.bot.delete_webhook(drop_pending_updates=False))
             loops.append(bot.poller.run())

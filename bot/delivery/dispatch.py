@@ -98,11 +98,14 @@ class Dispatcher(ChatLoop[int]):
 
     def _send(self, messages: Sequence[OutboxMessage]) -> None:
         for message in messages:
+            leaves_at = 0.0
             if self._pacer is not None:
-                self._pacer.count(message.chat_id, real_seconds(), new=message.method in NEW)
-            self._busy[message.chat_id] = asyncio.create_task(self._carry(message))
+                leaves_at = self._pacer.count(message.chat_id, real_seconds(), new=message.method in NEW)
+            self._busy[message.chat_id] = asyncio.create_task(self._carry(message, leaves_at))
 
-    async def _carry(self, message: OutboxMessage) -> None:
+    async def _carry(self, message: OutboxMessage, leaves_at: float) -> None:
+        if (wait := leaves_at - real_seconds()) > 0.0:
+            await asyncio.sleep(wait)
         left_at = real_seconds()
         try:
             assert message.id is not None

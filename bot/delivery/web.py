@@ -1,5 +1,6 @@
 """What does the bot answer over HTTP: updates from Telegram (webhook) and whether it is healthy?"""
 
+import asyncio
 import hmac
 import json
 import time
@@ -14,7 +15,7 @@ from sqlmodel import Session
 from telegram import Bot
 
 from bot.delivery import metrics
-from bot.delivery.inbox import PULSE, WANTED, keep
+from bot.delivery.inbox import NOTE_SECONDS, PULSE, WANTED, Ear, keep
 from bot.deps import Deps
 from bot.errors import FollowupError
 from bot.metrics import LANES
@@ -96,6 +97,18 @@ async def set_webhook(bot: Bot, settings: Settings) -> None:
         drop_pending_updates=False,
         secret_token=settings.webhook_secret.get_secret_value(),
     )
+
+
+async def note_heard(deps: Deps) -> None:
+    """Note for ever that the bot is there for Telegram's calls, so that a start after an outage is noticed."""
+    ear = Ear(deps)
+    while True:
+        if deps.standing.leads:
+            try:
+                await ear.heard()
+            except Exception:
+                log.exception("webhook.not_noted")
+        await asyncio.sleep(NOTE_SECONDS)
 
 
 def health_app(deps: Deps) -> web.Application:

@@ -1,10 +1,12 @@
 """What do people see when a message may not have arrived, cannot be sent, or the bot was away for too long?"""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 from sqlmodel import Session, col, select, update
 
+from bot.delivery import web
 from bot.store.models import Escalation, Heartbeat, OutboxMessage
 from bot.store.outbox import Room, claim_due
 from bot.story.stage import Stage
@@ -146,3 +148,14 @@ async def test_a_claim_walks_the_lanes_and_keeps_a_chats_order(both_stages: Stag
     assert claim(Room(0, 1)) == ["4"]
     assert claim(PLENTY, held=[2, 3]) == ["4", "0"]
     assert claim(PLENTY, busy=[2, 3]) == ["0"]
+
+
+async def test_behind_a_webhook_a_start_after_a_day_asks_again_too(stage: Stage) -> None:
+    await study(stage)
+    stage.clock.advance(hours=25)
+    listening = asyncio.create_task(web.note_heard(stage.deps))
+    while not await messages(stage, "staff.outage"):
+        assert not listening.done()
+        await asyncio.sleep(0)
+    listening.cancel()
+    assert len(await messages(stage, "staff.outage")) == 2
