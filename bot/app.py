@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.exc import DatabaseError
-from sqlmodel import select
+from sqlmodel import Session, select
 from telegram import BotCommand, LinkPreviewOptions
 from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TelegramError
 from telegram.ext import Application, ContextTypes, Defaults, ExtBot
@@ -114,15 +114,24 @@ def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
             store.close()
         # The driver's words name the host or the file, never the password.
         raise DatabaseUnreachable(
-            f"the database of FOLLOWUP_DATABASE_URL cannot be opened: {_words(error)}"
+            f"the database of FOLLOWUP_DATABASE_URL cannot be opened: {words_of(error)}"
         ) from None
     # A key that does not fit must stop the start, not the first patient's message.
-    for table in (StaffMember, Subject, InboxUpdate, OutboxMessage):
-        store.write_now(lambda session, table=table: session.exec(select(table).limit(1)).first())  # type: ignore[misc]
+    store.write_now(try_key)
     return store
 
 
-def _words(error: OSError | DatabaseError) -> str:
+def try_key(session: Session) -> None:
+    """Open something sealed.
+
+    Raises:
+        KeyRefused: the key is not the one the data was written with.
+    """
+    for table in (StaffMember, Subject, InboxUpdate, OutboxMessage):
+        session.exec(select(table).limit(1)).first()
+
+
+def words_of(error: OSError | DatabaseError) -> str:
     return " ".join(str(error.orig if isinstance(error, DatabaseError) else error).split())
 
 

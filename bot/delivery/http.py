@@ -86,7 +86,7 @@ def check_answer(method: str, status: int, body: bytes) -> None:
 
 
 class _LastLook(aiohttp.ClientRequest):
-    """Asks once more in the turn of the event loop in which the first byte leaves; the head is only buffered before.
+    """Asks in the turn of the event loop in which the first byte leaves; the head is only buffered before.
 
     What remains between this look and the system's own buffer is a few microseconds.
     """
@@ -210,9 +210,6 @@ class _Progress:
 async def _note_written(
     session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
-    allowed = may_write.get()
-    if allowed is not None and not allowed():
-        raise NotSent("Another process sends now")
     context.trace_request_ctx.written = True
 
 

@@ -33,7 +33,7 @@ from bot.work import run
 
 log = structlog.get_logger(__name__)
 
-PULSE, FAULT = "poll", "fault"
+PULSE = "poll"
 WANTED = ["message", "edited_message", "callback_query", "my_chat_member"]
 POLL_SECONDS = 30
 READ_MARGIN = 10.0
@@ -109,7 +109,6 @@ class Poller:
                 failures += 1
                 log.exception("poll.not_stored")
                 self._deps.metrics.fault("poll")
-                self._deps.pulses[FAULT] = time.monotonic()
                 await asyncio.sleep(_pause(failures))
 
     async def poll(self, seconds: int) -> int:

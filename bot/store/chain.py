@@ -19,7 +19,7 @@ from sqlmodel import Session, col, func, select
 from bot.store import portable
 from bot.store.models import AuditEntry, AuditSeal
 from bot.store.portable import Row
-from bot.store.session import Store
+from bot.store.session import Store, is_sqlite
 
 BEGINNING = "0" * 64
 MOST_ENTRIES = 5_000  # in one seal, so that sealing and checking hold little in memory
@@ -147,7 +147,7 @@ def last_committed(session: Session) -> int:
     On PostgreSQL numbers are given before the commit, so a lower one may come later; the lock waits until
     whoever writes the trail is done. It comes first: a snapshot taken before it would be too old.
     """
-    if not _sqlite(session):
+    if not is_sqlite(session.connection()):
         connection = session.connection()
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         connection.exec_driver_sql("LOCK TABLE audit_entry IN SHARE ROW EXCLUSIVE MODE")
@@ -157,7 +157,7 @@ def last_committed(session: Session) -> int:
 def seal_next(session: Session, up_to: int, now: datetime) -> bool:
     """Seal the next entries up to number ``up_to``; return False when none is left."""
     connection = session.connection()
-    if not _sqlite(session):
+    if not is_sqlite(session.connection()):
         # Two that seal at the same moment come one after the other; nobody else waits for this.
         connection.exec_driver_sql("LOCK TABLE audit_seal IN SHARE ROW EXCLUSIVE MODE")
         portable.speak_utc(connection)
@@ -196,7 +196,3 @@ def _select(
 def _driver_error(connection: Connection) -> type[Exception]:
     """Return what the driver itself raises: rows are read past the library that would wrap it."""
     return cast(type[Exception], cast(Any, connection.dialect).loaded_dbapi.Error)
-
-
-def _sqlite(session: Session) -> bool:
-    return session.get_bind().dialect.name == "sqlite"

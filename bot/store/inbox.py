@@ -83,15 +83,10 @@ def _is_first(session: Session, row: InboxUpdate) -> bool:
     same = InboxUpdate.chat_id == row.chat_id if row.chat_id is not None else col(InboxUpdate.chat_id).is_(None)
     older = session.exec(
         select(InboxUpdate.id)
-        .where(InboxUpdate.bot_id == row.bot_id, same, InboxUpdate.state == "waiting", col(InboxUpdate.id) < _id(row))
+        .where(InboxUpdate.bot_id == row.bot_id, same, InboxUpdate.state == "waiting", col(InboxUpdate.id) < row.id)
         .limit(1)
     ).first()
     return older is None
-
-
-def _id(row: InboxUpdate) -> int:
-    assert row.id is not None
-    return row.id
 
 
 def close(row: InboxUpdate, state: str, now: datetime, reason: str | None = None) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from bot.store.models import Lease
+from bot.store.session import is_sqlite
 
 LEADER = "leader"
 
@@ -21,7 +22,7 @@ def take(
 ) -> int | None:
     """Take the lease if nobody holds it any more, or ``by_force``; return the new epoch, None when it is held."""
     moment = _moment(session, now)
-    insert = sqlite.insert if _is_sqlite(session) else postgresql.insert
+    insert = sqlite.insert if is_sqlite(session.connection()) else postgresql.insert
     given: dict[str, Any] = {"holder": holder, "bot_id": bot_id, "until": moment + lasts}
     statement = insert(Lease).values(name=LEADER, epoch=1, **given)
     taken = session.execute(
@@ -69,11 +70,7 @@ def holder_of_another_bot(session: Session, bot_id: int, now: datetime) -> int |
 
 def _moment(session: Session, now: datetime) -> Any:
     """Return the present as the database sees it; SQLite has one process, whose own time will do."""
-    if _is_sqlite(session):
+    if is_sqlite(session.connection()):
         return now
     moment: ColumnElement[datetime] = func.clock_timestamp()
     return moment
-
-
-def _is_sqlite(session: Session) -> bool:
-    return session.get_bind().dialect.name == "sqlite"

@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, types
 
+from bot.store.session import is_sqlite
+
 Row = tuple[Any, ...]
 
 BATCH = 5_000
@@ -110,10 +112,6 @@ def speak_utc(connection: Connection) -> None:
     if not is_sqlite(connection):
         for name, value in (("timezone", "UTC"), ("datestyle", "ISO"), ("idle_in_transaction_session_timeout", "0")):
             connection.exec_driver_sql(f"SET LOCAL {name} = '{value}'")
-
-
-def is_sqlite(connection: Connection) -> bool:
-    return connection.dialect.name == "sqlite"
 
 
 def _value(column: Column[Any], sqlite: bool) -> str:

@@ -14,6 +14,7 @@ from telegram import Bot
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter, TimedOut
 
 from bot.clock import SetClock
+from bot.delivery import http
 from bot.delivery.http import AiohttpRequest, NotSent, PathFault, Timeouts, UnsupportedProxy, check_answer
 from bot.simulator.phones import Phone
 from bot.simulator.server import Served, serve
@@ -183,6 +184,17 @@ async def test_waiting_for_a_free_connection_in_vain_was_surely_not_sent(
             await request.post(f"{url}/getMe")
         await first
     assert len(telegram.log) == 1
+
+
+async def test_a_call_that_may_not_leave_any_more_never_arrives_and_harms_no_later_one(
+    bot: Bot, patient: Phone
+) -> None:
+    http.may_write.set(lambda: False)
+    with pytest.raises(NotSent):
+        await bot.send_message(patient.user_id, "from a process that was deposed")
+    http.may_write.set(lambda: True)
+    await bot.send_message(patient.user_id, "from the one that leads")
+    assert [each.text for each in patient.inbox] == ["from the one that leads"]
 
 
 async def test_without_a_pool_nothing_is_sent() -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlmodel import Session, col, select, update
 
 from bot.delivery import web
+from bot.store import people
 from bot.store.models import Escalation, Heartbeat, OutboxMessage
 from bot.store.outbox import Room, claim_due
 from bot.story.stage import Stage
@@ -113,8 +114,6 @@ async def test_a_claim_walks_the_lanes_and_keeps_a_chats_order(both_stages: Stag
     now = stage.clock.now()
 
     def put(session: Session) -> None:
-        from bot.store import people
-
         for chat in (1, 2, 3):
             people.meet(session, chat, "en", now)
         session.flush()
