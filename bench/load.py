@@ -21,7 +21,7 @@ from bot.domain.people import BOT
 from bot.domain.roles import Role
 from bot.settings import Settings
 from bot.store.models import Account, Link, StaffMember, Subject
-from bot.usecases import import_subjects, tablets, visits
+from bot.usecases import import_subjects, tablets, visit_reminders
 from bot.work import Work
 
 TOKEN = "123456789:test-token-of-a-simulated-bot"
@@ -95,7 +95,7 @@ def _people(work: Work) -> None:
             )
         )
         work.session.flush()
-        visits.replan(work, subject)
+        visit_reminders.replan(work, subject)
         tablets.replan(work, subject)
 
 

@@ -13,8 +13,9 @@ from bot.domain.roles import CLINICAL, Role
 from bot.domain.urgency import Urgency
 from bot.domain.visits import VisitKind, VisitStatus
 from bot.protocol.load import bundled
+from bot.store import visits
 from bot.texts import LOCALES
-from bot.usecases import enrol, forms, invite, screens, visits
+from bot.usecases import enrol, forms, invite, screens
 from handlers import messages
 
 Members = Callable[[], Iterable[str]]

@@ -10,7 +10,7 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.people import BOT
 from bot.store import agenda
 from bot.store.models import AgendaItem
-from bot.usecases import escalate, outage, report, speak, tablets, visits
+from bot.usecases import escalate, outage, report, speak, tablets, visit_reminders
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ ESCALATIONS: Mapping[str, WorkOn] = {
     report.SILENCE: report.silent,
     speak.DOUBT: speak.doubt_silent,
 }
-REMINDERS: Mapping[str, WorkOn] = {visits.REMINDER: visits.remind, outage.ASK: outage.ask}
+REMINDERS: Mapping[str, WorkOn] = {visit_reminders.REMINDER: visit_reminders.remind, outage.ASK: outage.ask}
 PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 

@@ -44,6 +44,7 @@ class Account(SQLModel, table=True):
     telegram_id: int = Field(sa_type=BigInteger, unique=True)
     locale: str
     first_seen_at: datetime
+    last_heard_at: datetime | None = None  # to the hour: when this person last wrote or pressed anything
     unreachable_at: datetime | None = None
     unreachable_because: str | None = None
 
@@ -131,6 +132,7 @@ class Subject(Audited, table=True):
     timezone: str
     cbc_interval_days: int
     injection_interval_days: int | None = None
+    ferritin_interval_days: int | None = None
     first_injection_on: date | None = None
     reminder_at: time | None = None
     phone: str | None = Field(default=None, sa_type=Encrypted)
@@ -196,20 +198,25 @@ class Visit(Audited, table=True):
             "subject_id",
             "kind",
             unique=True,
-            sqlite_where=text("state = 'planned'"),
-            postgresql_where=text("state = 'planned'"),
+            sqlite_where=text("state = 'planned' AND kind <> 'extra'"),
+            postgresql_where=text("state = 'planned' AND kind <> 'extra'"),
         ),
         Index("ix_visit_state_target_on", "state", "target_on"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     subject_id: int = Field(foreign_key="subject.id", index=True)
-    kind: str
+    kind: str  # bot.domain.visits.VisitKind
+    title: str | None = Field(default=None, sa_type=Encrypted)  # of an extra visit, in the words of staff
     target_on: date
     first_on: date
     last_on: date
     plan_version: int = 1
-    state: str = "planned"  # planned | done | missed | cancelled
+    # No clinic day fits the window: staff choose one, and until then nobody is told this date.
+    undecided: bool = False
+    proposed_on: date | None = None  # the day that the patient asks for; a coordinator confirms or refuses it
+    proposed_at: datetime | None = None
+    state: str = "planned"  # planned | done | missed | not_needed | cancelled
     reply: str | None = None  # will_come | another_day | need_help
     replied_at: datetime | None = None
     replied_by: str | None = None
@@ -225,8 +232,11 @@ class VisitRecord(Audited, table=True):
     id: int | None = Field(default=None, primary_key=True)
     visit_id: int = Field(foreign_key="visit.id")
     version: int = 1
-    outcome: str  # done | missed
+    outcome: str  # done | missed | not_needed
     held_on: date | None = None
+    source: str = "clinic"  # clinic | phone | patient | paper
+    reason: str | None = Field(default=None, sa_type=Encrypted)  # of a correction, a deviation, or "not needed"
+    deviation: str | None = None  # bot.domain.visits.Deviation: how the day lies outside the window
     recorded_at: datetime
     recorded_by: str
 

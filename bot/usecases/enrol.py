@@ -22,7 +22,7 @@ from bot.domain.visits import IntervalNotAllowed, VisitKind, interval_allowed
 from bot.store import people
 from bot.store.models import DoseOrder, Subject, Weight
 from bot.texts import LOCALES
-from bot.usecases import forms, invite, visits
+from bot.usecases import forms, invite, plan
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import CodeTaken
 from bot.work import Day, Text, Work
@@ -99,7 +99,7 @@ def enrol(work: Work, entered: Enrolment) -> Subject:
             )
         )
     work.session.flush()
-    visits.plan_first(work, subject)
+    plan.plan_first(work, subject)
     return subject
 
 

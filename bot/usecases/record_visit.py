@@ -6,8 +6,9 @@ from typing import Any
 from bot.domain.parsing import Reading, parse_date
 from bot.domain.roles import CLINICAL
 from bot.domain.visits import InFuture, TooEarly, VisitKind
+from bot.store import visits as stored
 from bot.store.models import Subject, Visit
-from bot.usecases import forms, visits
+from bot.usecases import forms, plan, visit_reminders, visits
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayHasPassed, DayTooFar
 from bot.work import Day, Text, Work
@@ -23,7 +24,7 @@ def start_recording(work: Work, args: dict[str, Any]) -> None:
     if not _still_open(work, args):
         visits.show_visit(work, args)
         return
-    form = DONE_FORM if args["outcome"] == visits.DONE else MISSED_FORM
+    form = DONE_FORM if args["outcome"] == stored.DONE else MISSED_FORM
     forms.open_form(work, form, visit=args["visit"], version=args["version"])
 
 
@@ -37,7 +38,7 @@ def start_moving(work: Work, args: dict[str, Any]) -> None:
 
 def _still_open(work: Work, args: dict[str, Any]) -> bool:
     visit = work.session.get_one(Visit, args["visit"])
-    return visit.state == visits.PLANNED and visit.plan_version == args["version"]
+    return visit.state == stored.PLANNED and visit.plan_version == args["version"]
 
 
 def _visit(work: Work, values: Values) -> tuple[Visit, Subject]:
@@ -72,7 +73,7 @@ def _coming_days(work: Work, values: Values) -> list[Choice]:
 
 def _allowed(work: Work, subject: Subject, visit: Visit, day: date) -> bool:
     try:
-        visits.check_new_day(work, subject, VisitKind(visit.kind), day)
+        plan.check_new_day(work, subject, VisitKind(visit.kind), day)
     except TooEarly:
         return False
     return True
@@ -94,11 +95,11 @@ def _coming_date(work: Work, values: Values, text: str) -> Reading[str]:
         raise DayHasPassed
     visit, subject = _visit(work, values)
     kind = VisitKind(visit.kind)
-    visits.check_new_day(work, subject, kind, reading.value)
+    plan.check_new_day(work, subject, kind, reading.value)
     if reading.value > work.today + LONGEST_AHEAD:
         raise DayTooFar
     # Later than the protocol's longest interval is possible, but not by a slip of the finger.
-    last = visits.last_held(work, subject, kind) or work.today
+    last = stored.last_held(work.session, subject, kind) or work.today
     late = reading.value > last + timedelta(days=work.protocol.visits[kind].longest_days)
     return Reading(reading.value.isoformat(), reading.confirm or late, text)
 
@@ -116,7 +117,7 @@ def _finish_done(work: Work, values: Values) -> None:
     if _overtaken(work, values):
         return
     visit, subject = _visit(work, values)
-    following = visits.record(work, visit, visits.DONE, date.fromisoformat(values["held_on"]))
+    following = plan.record(work, visit, stored.DONE, date.fromisoformat(values["held_on"]))
     _say_next(work, subject, visit, following, "visit.recorded.done")
 
 
@@ -124,8 +125,8 @@ def _finish_missed(work: Work, values: Values) -> None:
     if _overtaken(work, values):
         return
     visit, subject = _visit(work, values)
-    following = visits.record(work, visit, visits.MISSED, None, date.fromisoformat(values["next_on"]))
-    visits.announce(work, following)
+    following = plan.record(work, visit, stored.MISSED, None, date.fromisoformat(values["next_on"]))
+    visit_reminders.announce(work, following)
     _say_next(work, subject, visit, following, "visit.recorded.missed")
 
 
@@ -133,11 +134,11 @@ def _finish_move(work: Work, values: Values) -> None:
     if _overtaken(work, values):
         return
     visit, subject = _visit(work, values)
-    visits.move(work, visit, date.fromisoformat(values["next_on"]))
-    visits.announce(work, visit)
+    plan.move(work, visit, date.fromisoformat(values["next_on"]))
+    visit_reminders.announce(work, visit)
     if visit.kind == VisitKind.INJECTION:
         # The count that has to lie before the injection follows it.
-        visits.plan_cbc(work, subject)
+        plan.plan_cbc(work, subject)
     _say_next(work, subject, visit, visit, "visit.recorded.moved")
 
 

@@ -9,11 +9,11 @@ from sqlmodel import col, select
 from bot.domain.roles import Role
 from bot.store import agenda, audit, backup, people
 from bot.store.models import AgendaItem, Heartbeat, InboxUpdate, Lease, OutboxMessage
-from bot.usecases import outage, redeliver, tablets, visits
+from bot.usecases import outage, redeliver, tablets, visit_reminders
 from bot.work import Lane, Work
 
 # What was asked after an older outage may have been asked; everybody is asked anew.
-POLITE = (visits.REMINDER, *tablets.KINDS, outage.ASK)
+POLITE = (visit_reminders.REMINDER, *tablets.KINDS, outage.ASK)
 # Done a second time they change nothing that a person sees.
 HARMLESS = ("edit", "unbutton", "commands")
 

@@ -19,9 +19,10 @@ from bot.domain.participation import ParticipationState
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.visits import PlannedVisit, VisitKind, VisitStatus, visit_status
 from bot.store import audit, people
+from bot.store import visits as stored
 from bot.store.models import DoseOrder, Escalation, Response, Subject, Visit, Weight
 from bot.texts import number
-from bot.usecases import cases, enrol, escalate, refusals, screens, tablets, visits
+from bot.usecases import cases, enrol, escalate, refusals, screens, tablets
 from bot.work import Button, Day, Lines, Text, Work
 
 DUE_DAYS = 7
@@ -72,7 +73,7 @@ def show_due(work: Work, page: int = 0) -> None:
     until = work.today + timedelta(days=DUE_DAYS)
     # Who has withdrawn is not chased.
     condition = (
-        Visit.state == visits.PLANNED,
+        Visit.state == stored.PLANNED,
         Visit.target_on <= until,
         col(Subject.state).in_((ParticipationState.INVITED, ParticipationState.ON_STUDY)),
     )
@@ -121,7 +122,7 @@ def open_patient(work: Work, args: dict[str, Any]) -> None:
 def show_patient(work: Work, subject: Subject) -> None:
     """Show one subject: where they stand, what comes next, what is open."""
     audit.record(work.session, "patient.viewed", entity="subject", entity_id=subject.id)
-    planned = visits.open_visits(work, subject)
+    planned = stored.open_all(work.session, subject)
     rows: list[list[Button]] = []
     if work.caller.role in CLINICAL:
         rows += [

@@ -11,7 +11,7 @@ from bot.domain.roles import Role
 from bot.store import people
 from bot.store.models import Account, Consent, Link, Subject
 from bot.texts import LOCALES
-from bot.usecases import escalate, forms, screens, tablets, visits
+from bot.usecases import escalate, forms, screens, tablets, visit_reminders
 from bot.work import Button, Work
 
 HOURS = tuple(range(8, 21, 2))
@@ -133,7 +133,7 @@ def choose_hour(work: Work, args: dict[str, Any]) -> None:
     first = subject.reminder_at is None
     subject.reminder_at = time(args["hour"])
     work.session.flush()
-    visits.replan(work, subject)
+    visit_reminders.replan(work, subject)
     tablets.replan(work, subject)
     screens.show_menu(work, "start.ready" if first else "settings.hour_kept", hour=f"{args['hour']:02d}:00")
 
@@ -181,7 +181,7 @@ def withdraw(work: Work, _args: object = None) -> None:
     subject.state = participation.move(state, ParticipationEvent.WITHDRAW)
     subject.state_changed_at = work.now
     work.session.flush()
-    work.unplan("withdrawn", subject_id=subject.id, kind=visits.REMINDER)
+    work.unplan("withdrawn", subject_id=subject.id, kind=visit_reminders.REMINDER)
     for kind in tablets.KINDS:
         work.unplan("withdrawn", subject_id=subject.id, kind=kind)
     for account in people.speakers(work.session, subject.id or 0):

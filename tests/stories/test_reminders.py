@@ -8,7 +8,7 @@ from bot.domain.reminders import QuietHours
 from bot.simulator.parts import NoSuchButton, ShownMessage
 from bot.store.models import OutboxMessage, Visit, VisitRecord
 from bot.story.people import Person
-from bot.usecases import visits
+from bot.usecases import visit_reminders
 from tests.people import Study
 from tests.stories.conftest import trial
 from tests.stories.scenes import Watch, caregiver, cases, local, made_from, rows, subject
@@ -259,7 +259,7 @@ async def test_five_weeks_in_which_nobody_answers(study: Study) -> None:
     keys = {
         message.text_key
         for message in await rows(study.stage, OutboxMessage, chat_id=study.clara.phone.user_id)
-        if message.purpose in (visits.REMINDER, "dose.prompt")
+        if message.purpose in (visit_reminders.REMINDER, "dose.prompt")
     }
     assert keys == set(REMINDERS)
     read = "\n".join(message.text for message in study.clara.seen)
