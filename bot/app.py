@@ -27,7 +27,7 @@ from bot.delivery.dispatch import Dispatcher, settle_abandoned
 from bot.delivery.http import AiohttpRequest, Timeouts
 from bot.delivery.inbox import Poller, Pump
 from bot.delivery.leadership import Leadership
-from bot.delivery.pacing import Pacer
+from bot.delivery.pacing import Pacer, Unpaced
 from bot.delivery.telegram import TelegramChannel
 from bot.deps import Deps
 from bot.domain.people import BOT
@@ -226,7 +226,7 @@ async def running(
             deps=deps,
             application=application,
             pump=Pump(deps, application),
-            dispatcher=Dispatcher(deps, TelegramChannel(application.bot, paint), leadership, pacer),
+            dispatcher=Dispatcher(deps, TelegramChannel(application.bot, paint), leadership, pacer or Unpaced()),
             poller=Poller(deps, application.bot, updates_request, leadership),
             leadership=leadership,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -12,10 +13,11 @@ from bot.delivery import http, metrics
 from bot.delivery.channel import Channel, NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
 from bot.delivery.leadership import Deposed, Leadership
 from bot.delivery.loop import ChatLoop
-from bot.delivery.pacing import Pacer
+from bot.delivery.pacing import Pacer, Unpaced
+from bot.delivery.together import Together
 from bot.deps import Deps
 from bot.domain.people import BOT
-from bot.store import outbox
+from bot.store import outbox, people
 from bot.store.models import Account, OutboxMessage
 from bot.store.session import DATABASE_FAULTS
 from bot.usecases import escalate, redeliver, upkeep
@@ -26,6 +28,8 @@ log = structlog.get_logger(__name__)
 PLACES = 8  # messages on their way at once: enough for 30 a second, few to be unsure of after a crash
 FAST, MANY_PLACES = 100, 64  # from so many messages a second on, so many places
 RED_PLACES = 2  # and so many more for the red lane
+# With many places one claim takes many messages: it waits a little for places, never longer than this.
+GATHER_SECONDS = 0.02
 IDLE_SECONDS = 1.0
 # With several processes another one may have put the message there, and nothing wakes this one.
 SHARED_IDLE_SECONDS = 0.2
@@ -41,8 +45,7 @@ class Dispatcher(ChatLoop[int]):
     one never queues behind a slow batch: two places are kept for the red lane.
     """
 
-    def __init__(self, deps: Deps, channel: Channel, leadership: Leadership, pacer: Pacer | None = None) -> None:
-        """Without a ``pacer`` nothing is held back: in rehearsals, where nobody's limits count."""
+    def __init__(self, deps: Deps, channel: Channel, leadership: Leadership, pacer: Pacer | Unpaced) -> None:
         idle = IDLE_SECONDS if deps.store.is_sqlite else SHARED_IDLE_SECONDS
         super().__init__(deps.outgoing, idle / min(deps.clock.speed, 20), deps.metrics)
         self._deps = deps
@@ -53,19 +56,20 @@ class Dispatcher(ChatLoop[int]):
         self._places = MANY_PLACES if deps.settings.messages_per_second >= FAST else PLACES
         # Chats in which a message waits for its next try; later ones must not overtake it.
         self._held: dict[int, datetime] = {}
+        self._outcomes: Together[Attempt, datetime | None] = Together(self._record)
+        self._looked_at = 0.0  # in `real_seconds`
 
     async def _start(self) -> int:
         """Claim what is due, as much as can be sent now, and begin to send it."""
         room = self._room()
-        if room.red <= 0 or not self._standing.leads:
+        if room.red <= 0 or not self._standing.leads or self._gathers(room):
             return 0
+        self._looked_at = real_seconds()
         now, epoch = self._deps.clock.now(), self._standing.epoch
         # A clock that was set back must not hold a chat for the whole step.
         self._held = {c: until for c, until in self._held.items() if now < until <= now + outbox.LONGEST_WAIT}
-        busy, held = list(self._busy), list(self._held)
-        if self._pacer is not None:
-            busy += self._pacer.paused(real_seconds())
-            held += self._pacer.closed(real_seconds())
+        busy = [*self._busy, *self._pacer.paused(real_seconds())]
+        held = [*self._held, *self._pacer.closed(real_seconds())]
         quiet = self._deps.protocol.quiet_hours.covers(now.astimezone(self._deps.settings.zone).time())
 
         def claim(session: Session) -> Sequence[OutboxMessage]:
@@ -86,21 +90,25 @@ class Dispatcher(ChatLoop[int]):
 
     def _room(self) -> outbox.Room:
         free = self._places - len(self._busy)
-        if self._pacer is None:
-            return outbox.Room(free, free + RED_PLACES)
         usual, red = self._pacer.room(real_seconds())
         return outbox.Room(min(free, usual), min(free + RED_PLACES, red))
 
+    def _gathers(self, room: outbox.Room) -> bool:
+        """Tell whether a claim can wait until it finds more places."""
+        if self._places < MANY_PLACES or not self._busy or room.any >= MANY_PLACES // 4:
+            return False
+        return real_seconds() - self._looked_at < GATHER_SECONDS
+
     def _pause(self) -> float:
-        if self._pacer is None or len(self._busy) >= self._places:
+        if self._gathers(self._room()):
+            return GATHER_SECONDS
+        if len(self._busy) >= self._places:
             return self._idle_seconds
         return min(self._idle_seconds, self._pacer.opens_in(real_seconds()) or self._idle_seconds)
 
     def _send(self, messages: Sequence[OutboxMessage]) -> None:
         for message in messages:
-            leaves_at = 0.0
-            if self._pacer is not None:
-                leaves_at = self._pacer.count(message.chat_id, real_seconds(), new=message.method in NEW)
+            leaves_at = self._pacer.count(message.chat_id, real_seconds(), new=message.method in NEW)
             self._busy[message.chat_id] = asyncio.create_task(self._carry(message, leaves_at))
 
     async def _carry(self, message: OutboxMessage, leaves_at: float) -> None:
@@ -115,12 +123,11 @@ class Dispatcher(ChatLoop[int]):
             try:
                 outcome = await self._channel.deliver(message)
             finally:
-                if self._pacer is not None:
-                    self._pacer.answered(left_at, real_seconds())
+                self._pacer.answered(left_at, real_seconds())
             metrics.attempted(self._deps, self._deps.metrics, message, outcome)
-            if self._pacer is not None and isinstance(outcome, Throttled):
+            if isinstance(outcome, Throttled):
                 self._pacer.throttled(message.chat_id, outcome.wait.total_seconds(), real_seconds())
-            waits_until = await self._record(message.id, message.epoch, outcome)
+            waits_until = await self._keep(Attempt(message.id, message.epoch, outcome))
             if waits_until is not None:
                 self._held[message.chat_id] = waits_until
         except Exception:
@@ -130,35 +137,53 @@ class Dispatcher(ChatLoop[int]):
         finally:
             self._done(message.chat_id)
 
-    async def _record(self, number: int, epoch: int, outcome: Outcome) -> datetime | None:
-        """Write the outcome; while the database is away it is kept here, for the message would be unsure without."""
+    async def _keep(self, attempt: "Attempt") -> datetime | None:
+        """Write an outcome; while the database is away it is kept here, for the message would be unsure without."""
         pause, until = 0.2, real_seconds() + outbox.CLAIM_LAPSES.total_seconds()
         while True:
             try:
-                return await run(self._deps, BOT, "job:dispatch", record, number, epoch, outcome)
+                return await self._outcomes.add(attempt)
             except DATABASE_FAULTS:
                 if real_seconds() > until:
                     raise
-                log.warning("dispatch.not_recorded", message=number)
+                log.warning("dispatch.not_recorded", message=attempt.number)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
+    async def _record(self, attempts: Sequence["Attempt"]) -> list[datetime | None]:
+        return await run(self._deps, BOT, "job:dispatch", record, attempts)
 
-def record(work: Work, number: int, epoch: int, outcome: Outcome) -> datetime | None:
-    """Write the outcome of an attempt and what follows from it; return until when it waits for the next."""
-    message = work.session.get_one(OutboxMessage, number, with_for_update=True)
-    if message.state == "sending" and message.epoch == epoch:
-        settle(work, message, outcome)
-    else:
-        settle_late(work, message, outcome)
-    log.info(
-        "outbox.attempted",
-        message=number,
-        purpose=message.purpose,
-        outcome=type(outcome).__name__,
-        state=message.state,
-    )
-    return message.due_at if message.state == "waiting" else None
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of one attempt to send a message that was claimed in ``epoch``."""
+
+    number: int
+    epoch: int
+    outcome: Outcome
+
+
+def record(work: Work, attempts: Sequence[Attempt]) -> list[datetime | None]:
+    """Write the outcomes of attempts and what follows from them; return until when each waits for its next try."""
+    messages = outbox.lock(work.session, [attempt.number for attempt in attempts])
+    # Held until the end, so that none is looked up again for its message.
+    accounts = people.accounts(work.session, {message.account_id for message in messages.values()})
+    for attempt in attempts:
+        message = messages[attempt.number]
+        if message.state == "sending" and message.epoch == attempt.epoch:
+            settle(work, message, attempt.outcome)
+        else:
+            settle_late(work, message, attempt.outcome)
+        log.info(
+            "outbox.attempted",
+            message=message.id,
+            purpose=message.purpose,
+            outcome=type(attempt.outcome).__name__,
+            state=message.state,
+        )
+    log.debug("outbox.recorded", messages=len(messages), accounts=len(accounts))
+    rows = [messages[attempt.number] for attempt in attempts]
+    return [message.due_at if message.state == "waiting" else None for message in rows]
 
 
 def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:

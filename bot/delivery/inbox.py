@@ -190,8 +190,9 @@ class Pump(ChatLoop[int | None]):
     async def _start(self) -> int:
         bot_id, busy = self._application.bot.id, list(self._busy)
         # More at once would only wait for the database; a chat that writes much must not fill all places.
+        # Looking costs as much as a small update, so with a backlog it is done for several at once.
         room = PLACES - len(busy)
-        if room <= 0:
+        if room < PLACES // 2:
             return 0
         rows = list(await self._deps.store.read(lambda session: inbox.waiting(session, bot_id, busy, room)))
         if not self._deps.standing.leads:

@@ -5,6 +5,7 @@ time after it left and before the reply is here. So a message takes a place from
 after the latest moment at which it can have arrived. The last place is kept for red messages.
 """
 
+import sys
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterator
@@ -30,6 +31,31 @@ class _Chat:
     left: float
     at: float
     paused_until: float = 0.0
+
+
+class Unpaced:
+    """Holds nothing back: for rehearsals, where nobody's limits count."""
+
+    def room(self, _now: float) -> tuple[int, int]:
+        return sys.maxsize, sys.maxsize
+
+    def opens_in(self, _now: float) -> float:
+        return 0.0
+
+    def paused(self, _now: float) -> list[int]:
+        return []
+
+    def closed(self, _now: float) -> Iterator[int]:
+        return iter(())
+
+    def count(self, _chat_id: int, now: float, *, new: bool = True) -> float:
+        return now
+
+    def answered(self, _left_at: float, _now: float) -> None:
+        return
+
+    def throttled(self, _chat_id: int, _wait: float, _now: float) -> None:
+        return
 
 
 class Pacer:

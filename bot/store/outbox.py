@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
 from bot.store.models import OutboxMessage
@@ -11,6 +12,7 @@ from bot.store.models import OutboxMessage
 # Longer than any send can take: a claim this old means that the sender died in the middle.
 CLAIM_LAPSES = timedelta(minutes=2)
 LOOKED_AT = 50
+WORDS = ("values", "text", "keyboard", "picture")  # sealed; opening them costs more than the rest of the row
 RED_LANE, REMINDER_LANE, ANY_LANE = 0, 3, 99  # of bot.work.Lane, which lies above the store
 # No retry waits longer. What seems to wait longer, or to come from the future, was written before the
 # machine's clock was set back, and is due.
@@ -99,6 +101,18 @@ def close(message: OutboxMessage, state: str, now: datetime, reason: str | None 
     if message.secret and state != "waiting":
         message.text = message.values = ""
         message.picture = None
+
+
+def lock(session: Session, numbers: Collection[int]) -> dict[int, OutboxMessage]:
+    """Return messages by number, for writing what became of them; their words stay sealed until asked for."""
+    rows = session.exec(
+        select(OutboxMessage)
+        .where(col(OutboxMessage.id).in_(numbers))
+        .order_by(col(OutboxMessage.id))
+        .options(*(defer(getattr(OutboxMessage, name)) for name in WORDS))
+        .with_for_update()
+    ).all()
+    return {message.id: message for message in rows if message.id is not None}
 
 
 def abandoned(session: Session, now: datetime, epoch: int, lapse: timedelta) -> Sequence[OutboxMessage]:

@@ -1,6 +1,6 @@
 """Who is behind an account, and which accounts belong to a subject or to a role?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement
@@ -19,6 +19,11 @@ def meet(session: Session, telegram_id: int, locale: str, now: datetime) -> Acco
         session.add(account)
         session.flush()
     return account
+
+
+def accounts(session: Session, numbers: Collection[int]) -> Sequence[Account]:
+    """Return accounts by number."""
+    return session.exec(select(Account).where(col(Account.id).in_(numbers))).all()
 
 
 def caller(session: Session, account: Account) -> Caller:

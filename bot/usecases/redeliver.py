@@ -20,6 +20,19 @@ log = structlog.get_logger(__name__)
 # With the pauses between them these take about five minutes; then people have to act.
 RED_ATTEMPTS = 9
 SHOWN_AGAIN = (Lane.ANSWER, Lane.AMBER)
+# What a repeat does not take over from the message that it repeats.
+OWN = {
+    "id",
+    "token",
+    "dedupe_key",
+    "state",
+    "reason",
+    "claimed_at",
+    "epoch",
+    "closed_at",
+    "repeated_at",
+    "message_id",
+}
 # After a long silence the last ones are enough; nobody reads a pile of old answers.
 MOST_SHOWN = 3
 
@@ -59,22 +72,8 @@ def arrived(work: Work, message: OutboxMessage) -> None:
 
 def _repeat(work: Work, message: OutboxMessage, key: str) -> OutboxMessage:
     message.repeated_at = work.now
-    repeat = OutboxMessage.model_validate(
-        message.model_dump(
-            exclude={
-                "id",
-                "token",
-                "dedupe_key",
-                "state",
-                "reason",
-                "claimed_at",
-                "epoch",
-                "closed_at",
-                "repeated_at",
-                "message_id",
-            }
-        )
-    )
+    # Asked for one by one: of a message that was just tried, the words are opened only when they are needed.
+    repeat = OutboxMessage(**{name: getattr(message, name) for name in OutboxMessage.model_fields.keys() - OWN})
     said = work.texts.text(key, message.locale, text="")
     if not message.text.startswith(said):
         repeat.text = work.texts.text(key, message.locale, text=message.text)
