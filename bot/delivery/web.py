@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from telegram import Bot
 
@@ -20,6 +21,7 @@ from bot.deps import Deps
 from bot.errors import FollowupError
 from bot.metrics import LANES
 from bot.settings import Settings
+from bot.store.session import DATABASE_FAULTS
 
 log = structlog.get_logger(__name__)
 
@@ -79,12 +81,26 @@ def webhook_app(deps: Deps, bot_id: int) -> web.Application:
             int(update["update_id"])
         except (ValueError, TypeError, KeyError, LookupError, OverflowError, RecursionError):
             return web.Response(status=400)
-        await keep(deps, bot_id, [update])
-        return web.Response()
+        return web.Response(status=200 if await _kept(deps, bot_id, update) else 503)
 
     app = web.Application(client_max_size=LARGEST_UPDATE)
     app.router.add_post(WEBHOOK_PATH, take)
     return app
+
+
+async def _kept(deps: Deps, bot_id: int, update: dict[str, Any]) -> bool:
+    """Store an update; return False when the database did not take it, so that Telegram brings it again."""
+    try:
+        try:
+            await keep(deps, bot_id, [update])
+        except IntegrityError:
+            # Repeated to another process, which stored it at this moment: a second look finds it there.
+            await keep(deps, bot_id, [update])
+    except DATABASE_FAULTS:
+        log.exception("webhook.not_stored")
+        deps.metrics.fault("webhook")
+        return False
+    return True
 
 
 async def set_webhook(bot: Bot, settings: Settings) -> None:
