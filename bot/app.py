@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session, select
 from telegram import BotCommand, LinkPreviewOptions
-from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, InvalidToken, TelegramError
 from telegram.ext import Application, ContextTypes, Defaults, ExtBot
 from telegram.request import BaseRequest
 
@@ -56,7 +56,7 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")
 Bot = ExtBot[None]
 App = Application[Bot, TrialContext, dict[Any, Any], dict[Any, Any], dict[Any, Any], None]
 STOP_SECONDS = 20
-LONGEST_WAIT = 30.0  # seconds between two tries to reach Telegram at the start
+FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0  # seconds between two tries to reach Telegram at the start
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ async def username(settings: Settings) -> str:
         async with bot:
             return bot.username
     except InvalidToken:
-        raise TokenUnknown("Telegram does not know this token; check FOLLOWUP_TELEGRAM_TOKEN") from None
+        raise TokenUnknown from None
     except TelegramError as error:
         raise TelegramUnreachable(
             f"Telegram did not answer for this bot ({error}); "
@@ -166,11 +166,19 @@ class DatabaseUnreachable(FollowupError):
 
 
 class TokenUnknown(FollowupError):
-    """Telegram does not know the bot's token."""
+    """Telegram does not know this token; check FOLLOWUP_TELEGRAM_TOKEN."""
 
 
 class TelegramUnreachable(FollowupError):
     """Telegram cannot be reached."""
+
+
+class TelegramRefuses(FollowupError):
+    """Telegram answered that it will not take what the start asks for."""
+
+
+class ToldToStop(Exception):
+    """The bot was told to stop while it was still waiting for Telegram."""
 
 
 def make_deps(settings: Settings, clock: Clock | None = None, username: str = "followup_bot") -> Deps:
@@ -189,11 +197,21 @@ def make_deps(settings: Settings, clock: Clock | None = None, username: str = "f
 
 @asynccontextmanager
 async def running(
-    deps: Deps, request: BaseRequest, updates_request: BaseRequest, pacer: Pacer | None = None, *, alone: bool = True
+    deps: Deps,
+    request: BaseRequest,
+    updates_request: BaseRequest,
+    pacer: Pacer | None = None,
+    *,
+    alone: bool = True,
+    stop: asyncio.Event | None = None,
 ) -> AsyncIterator[Running]:
     """Start the bot on the given ways to Telegram; nothing moves until it is driven or served.
 
     ``alone`` says that no other process works on this database; otherwise `Leadership.run` has to decide.
+
+    Raises:
+        TokenUnknown: Telegram does not know the token.
+        ToldToStop: ``stop`` was set before Telegram answered.
     """
     settings = deps.settings
     assert settings.telegram_token is not None
@@ -214,14 +232,14 @@ async def running(
         .context_types(ContextTypes(context=TrialContext))
         .build()
     )
-    await _insist(application.initialize)
-    deps = replace(deps, username=application.bot.username)
-    application.bot_data[DEPS] = deps
-    handlers.register(application)
-    leadership = Leadership(deps, application.bot.id, lambda: run(deps, BOT, "start", settle_abandoned))
-    if alone:
-        await leadership.take_by_force()
     try:
+        await _insist(application.initialize, stop or asyncio.Event())
+        deps = replace(deps, username=application.bot.username)
+        application.bot_data[DEPS] = deps
+        handlers.register(application)
+        leadership = Leadership(deps, application.bot.id, lambda: run(deps, BOT, "start", settle_abandoned))
+        if alone:
+            await leadership.take_by_force()
         yield Running(
             deps=deps,
             application=application,
@@ -232,6 +250,7 @@ async def running(
         )
     finally:
         await application.shutdown()
+        await bot.shutdown()  # its connections are open even if it never heard from Telegram
 
 
 async def serve(settings: Settings) -> None:
@@ -256,74 +275,82 @@ async def _serve_database(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        if not await _reached(settings, stop):
-            return
         async with running(
             deps,
             AiohttpRequest(proxy_url=settings.proxy_url),
             AiohttpRequest(connection_pool_size=1, timeouts=Timeouts(read=60), proxy_url=settings.proxy_url),
             pacer,
             alone=deps.store.is_sqlite,
+            stop=stop,
         ) as bot:
             await _serve(bot, stop)
+    except ToldToStop:
+        log.info("stopped")
     finally:
         deps.store.close()
 
 
-async def _insist(call: Callable[[], Awaitable[object]]) -> None:
-    """Make a call that may be made twice until it is answered; one lost reply must not end the start."""
-    pause = 0.2
-    while True:
-        try:
-            await call()
-            return
-        except (BadRequest, InvalidToken):
-            raise
-        except (NetworkError, RetryAfter) as error:
-            log.warning("start.waiting", error=type(error).__name__)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_WAIT)
-
-
-async def _reached(settings: Settings, stop: asyncio.Event) -> bool:
-    """Wait until Telegram answers: after a power cut the network may come back later than the bot.
+async def _insist(call: Callable[[], Coroutine[Any, Any, object]], stop: asyncio.Event) -> None:
+    """Make a call that may be made twice until Telegram answers it: the network may come back later than the bot.
 
     Raises:
-        TokenUnknown: Telegram answers and does not know the token; waiting would not help.
+        TokenUnknown: Telegram does not know the token; waiting would not help.
+        TelegramRefuses: nor would it here.
+        ToldToStop: ``stop`` was set meanwhile.
     """
-    pause = 1.0
-    while not stop.is_set():
+    pause = FIRST_WAIT
+    while True:
         try:
-            await username(settings)
-            return True
-        except TokenUnknown:
-            raise
-        except TelegramUnreachable as error:
+            await _unless(stop, call())
+            return
+        except InvalidToken:
+            # The library's own words repeat the token.
+            raise TokenUnknown from None
+        except BadRequest as error:
+            raise TelegramRefuses(f"Telegram refuses what the start asks for: {error}") from None
+        except TelegramError as error:
             log.warning("start.waiting", error=str(error))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+        await _unless(stop, asyncio.sleep(pause))
         pause = min(pause * 2, LONGEST_WAIT)
-    return False
+
+
+async def _unless(stop: asyncio.Event, doing: Coroutine[Any, Any, object]) -> None:
+    """Do this, and leave off as soon as ``stop`` is set.
+
+    Raises:
+        ToldToStop: it was set.
+    """
+    tasks = [asyncio.create_task(doing), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            raise ToldToStop
+        await tasks[0]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _serve(bot: Running, stop: asyncio.Event) -> None:
     deps = bot.deps
     scheduler = AsyncIOScheduler(timezone="UTC")
     schedules.register(scheduler, deps)
-    await _introduce(bot)
+    await _unless(stop, _introduce(bot))
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(web.served(deps, bot.application.bot.id))
+        telegram = bot.application.bot
+        by_webhook = deps.settings.mode == "webhook"
+        if by_webhook:
+            await _insist(lambda: web.set_webhook(telegram, deps.settings), stop)
+        else:
+            await _insist(lambda: telegram.delete_webhook(drop_pending_updates=False), stop)
         loops: list[Coroutine[Any, Any, None]] = [
             bot.pump.run(),
             bot.dispatcher.run(),
+            web.note_heard(deps) if by_webhook else bot.poller.run(),
             schedules.attend(scheduler, deps),
         ]
-        if deps.settings.mode == "webhook":
-            await _insist(lambda: web.set_webhook(bot.application.bot, deps.settings))
-            loops.append(web.note_heard(deps))
-        else:
-            await _insist(lambda: bot.application.bot.delete_webhook(drop_pending_updates=False))
-            loops.append(bot.poller.run())
         # Kept apart: what is left at the end is still sent under the lease.
         leading = asyncio.create_task(bot.leadership.run() if not deps.store.is_sqlite else stop.wait())
         tasks = [asyncio.create_task(each) for each in loops]

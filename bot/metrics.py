@@ -20,7 +20,7 @@ OUTCOMES = ("sent", "throttled", "not_sent", "unsure", "unreachable", "refused")
 RESULTS = ("handled", "failed", "parked", "elsewhere", "database_away")
 CALLS = ("send", "poll")
 # Where a fault of the program was caught, written to the log, and survived.
-PLACES = ("handler", "inbox", "poll", "outcome", "loop", "agenda", "lease")
+PLACES = ("handler", "inbox", "poll", "webhook", "outcome", "loop", "agenda", "lease")
 WRITE, READ = "write", "read"
 
 # Upper edges in seconds.

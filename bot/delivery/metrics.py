@@ -6,13 +6,11 @@ bounded number of rows by index, at most every few seconds, however often somebo
 """
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -33,6 +31,7 @@ from bot.domain.urgency import Urgency
 from bot.metrics import LANES, Metrics
 from bot.store.models import AgendaItem, Escalation, Heartbeat, InboxUpdate, OutboxMessage
 from bot.store.outbox import REMINDER_LANE
+from bot.store.trouble import free_bytes
 
 log = structlog.get_logger(__name__)
 
@@ -229,7 +228,7 @@ class State:
                 "Since Telegram last answered a call for updates; only from the process that polls.",
                 time.monotonic() - heard,
             )
-        if (free := _disk_free(deps)) is not None:
+        if (free := free_bytes(deps.store)) is not None:
             yield _gauge("followup_disk_free_bytes", "Free space where the SQLite file lies.", free)
 
 
@@ -283,11 +282,6 @@ def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
 def age(now: datetime, since: datetime | None) -> float:
     """Return how many seconds have passed ``since`` then, 0 when nothing waits."""
     return max((now - since).total_seconds(), 0.0) if since is not None else 0.0
-
-
-def _disk_free(deps: Deps) -> int | None:
-    path = deps.store.url.database if deps.store.is_sqlite else None
-    return shutil.disk_usage(Path(path).expanduser().parent).free if path else None
 
 
 def page(deps: Deps, metrics: Metrics) -> Handler:

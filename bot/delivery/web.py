@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from telegram import Bot
 
@@ -20,6 +21,9 @@ from bot.deps import Deps
 from bot.errors import FollowupError
 from bot.metrics import LANES
 from bot.settings import Settings
+from bot.store import trouble
+from bot.store.models import Heartbeat
+from bot.store.session import DATABASE_FAULTS
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +33,8 @@ LARGEST_UPDATE = 1024 * 1024
 STALE = timedelta(minutes=5)
 DEAF_SECONDS = 180
 RED_WAITS = timedelta(minutes=1)
+TRIED = "health"  # the heartbeat that /healthz writes
+PATIENCE_SECONDS = 2.0  # less than any monitor waits
 
 
 @asynccontextmanager
@@ -79,12 +85,26 @@ def webhook_app(deps: Deps, bot_id: int) -> web.Application:
             int(update["update_id"])
         except (ValueError, TypeError, KeyError, LookupError, OverflowError, RecursionError):
             return web.Response(status=400)
-        await keep(deps, bot_id, [update])
-        return web.Response()
+        return web.Response(status=200 if await _kept(deps, bot_id, update) else 503)
 
     app = web.Application(client_max_size=LARGEST_UPDATE)
     app.router.add_post(WEBHOOK_PATH, take)
     return app
+
+
+async def _kept(deps: Deps, bot_id: int, update: dict[str, Any]) -> bool:
+    """Store an update; return False when the database did not take it, so that Telegram brings it again."""
+    try:
+        try:
+            await keep(deps, bot_id, [update])
+        except IntegrityError:
+            # Repeated to another process, which stored it at this moment: a second look finds it there.
+            await keep(deps, bot_id, [update])
+    except DATABASE_FAULTS:
+        log.exception("webhook.not_stored")
+        deps.metrics.fault("webhook")
+        return False
+    return True
 
 
 async def set_webhook(bot: Bot, settings: Settings) -> None:
@@ -111,22 +131,66 @@ async def note_heard(deps: Deps) -> None:
         await asyncio.sleep(NOTE_SECONDS)
 
 
+class Check:
+    """Tries what matters in the database, one try at a time; one that takes too long is told as slow."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._trying: asyncio.Future[dict[str, Any]] | None = None
+
+    async def found(self) -> dict[str, Any]:
+        """Return what /healthz says, at the latest after `PATIENCE_SECONDS`."""
+        if self._trying is None or self._trying.done():
+            self._trying = asyncio.ensure_future(self._try())
+        done, _ = await asyncio.wait({self._trying}, timeout=PATIENCE_SECONDS)
+        return self._trying.result() if done else self._failed(trouble.SLOW)
+
+    async def _try(self) -> dict[str, Any]:
+        deps = self._deps
+        kind = await self._try_to_write()
+        try:
+            found = await deps.store.read(lambda session: look(session, deps))
+        except DATABASE_FAULTS as error:
+            return self._failed(kind or trouble.kind_of(error))
+        except Exception as error:
+            log.exception("health.failed")
+            return {"ok": False, "why": type(error).__name__}
+        # A bot that hears nothing is not healthy, however well its jobs run; only the leader polls.
+        heard = time.monotonic() - deps.pulses.get(PULSE, 0.0) < DEAF_SECONDS
+        found["hears_telegram"] = deps.settings.mode == "webhook" or not deps.standing.leads or heard
+        if kind is not None:
+            found |= self._failed(kind)
+        found["ok"] = found["ok"] and found["hears_telegram"]
+        return found
+
+    async def _try_to_write(self) -> str | None:
+        """Write next to nothing; return the kind of trouble if that fails. The watchdog would tell minutes later."""
+        now = self._deps.clock.now()
+        try:
+            await self._deps.store.write(lambda session: session.merge(Heartbeat(name=TRIED, at=now)))
+            free = trouble.free_bytes(self._deps.store)
+        except IntegrityError:
+            return None  # another process did so for the first time at this moment
+        except DATABASE_FAULTS as error:
+            return trouble.kind_of(error)
+        except OSError:
+            return trouble.UNREACHABLE
+        return trouble.FULL if free is not None and free < trouble.LEAST_FREE_BYTES else None
+
+    def _failed(self, kind: str) -> dict[str, Any]:
+        log.warning("health.database", kind=kind)
+        return {"ok": False, "database": kind}
+
+
 def health_app(deps: Deps) -> web.Application:
     """Return /healthz and /metrics, which hold counts only and no health data.
 
     /healthz is 200 while the bot works, 503 with the reason when it does not.
     """
+    check = Check(deps)
 
     async def health(_request: web.Request) -> web.Response:
-        try:
-            found = await deps.store.read(lambda session: look(session, deps))
-            # A bot that hears nothing is not healthy, however well its jobs run; only the leader polls.
-            heard = time.monotonic() - deps.pulses.get(PULSE, 0.0) < DEAF_SECONDS
-            found["hears_telegram"] = deps.settings.mode == "webhook" or not deps.standing.leads or heard
-            found["ok"] = found["ok"] and found["hears_telegram"]
-        except Exception as error:
-            log.exception("health.failed")
-            return web.json_response({"ok": False, "why": type(error).__name__}, status=503)
+        found = await check.found()
         return web.json_response(found, status=200 if found["ok"] else 503)
 
     app = web.Application()
@@ -143,6 +207,7 @@ def look(session: Session, deps: Deps) -> dict[str, Any]:
     red_waits = metrics.red_late(session, now - RED_WAITS)
     return {
         "ok": beat is not None and now - beat < STALE and not red_waits,
+        "database": "ok",
         "red_messages_late": red_waits,
         "watchdog_at": beat.isoformat() if beat else None,
         "inbox_waiting": known.inbox,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlmodel import col, select
 
 from bot.domain.participation import ParticipationState
-from bot.domain.roles import Role
+from bot.domain.roles import EVERYONE, Role
 from bot.store import people
 from bot.store.models import AgendaItem, Heartbeat, Subject
 from bot.work import Button, Lane, Work
@@ -26,7 +26,7 @@ def heard(work: Work, *, after_gap: bool) -> int | None:
     asked = None
     if after_gap and heart is not None and work.now - heart.at >= TOO_LONG:
         asked = ask_all(work, heart.at, work.now)
-        _tell_staff(work, heart.at, asked)
+        tell_staff(work, "staff.outage", heart.at, asked)
     work.session.merge(Heartbeat(name=HEARD, at=work.now))
     return asked
 
@@ -73,15 +73,19 @@ def ask(work: Work, item: AgendaItem) -> str:
     return "asked"
 
 
-def _tell_staff(work: Work, since: datetime, asked: int) -> None:
-    roles = [Role.COORDINATOR, Role.INVESTIGATOR, Role.PI, Role.ADMIN]
-    for _, account in people.staff(work.session, roles):
+def tell_staff(work: Work, key: str, since: datetime, number: int) -> None:
+    """Tell everybody who looks after patients, and the administrators, what may be missing from then until now.
+
+    ``number`` of patients are asked again.
+    """
+    told = people.staff(work.session, (EVERYONE, Role.ADMIN))
+    for account in {account.id: account for _, account in told}.values():
         work.say(
             account,
-            "staff.outage",
+            key,
             lane=Lane.AMBER,
             purpose="staff",
             since=work.texts.moment(since, work.settings.zone, account.locale),
             until=work.texts.moment(work.now, work.settings.zone, account.locale),
-            number=asked,
+            number=number,
         )

@@ -6,11 +6,10 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from bot.domain.roles import Role
-from bot.store import agenda, audit, backup, people
+from bot.store import agenda, audit, backup
 from bot.store.models import AgendaItem, Heartbeat, InboxUpdate, Lease, OutboxMessage
 from bot.usecases import outage, redeliver, tablets, visit_reminders
-from bot.work import Lane, Work
+from bot.work import Work
 
 # What was asked after an older outage may have been asked; everybody is asked anew.
 POLITE = (visit_reminders.REMINDER, *tablets.KINDS, outage.ASK)
@@ -43,7 +42,7 @@ def begin_again(work: Work, backup_at: datetime, head: str) -> Begun:
         updates=_mark_updates(work, reason),
         asked=outage.ask_all(work, backup_at, work.now),
     )
-    _tell_staff(work, backup_at)
+    outage.tell_staff(work, "staff.restored", backup_at, begun.asked)
     _wake(work)
     return begun
 
@@ -90,19 +89,6 @@ def _mark_updates(work: Work, reason: str) -> int:
         update(InboxUpdate).where(col(InboxUpdate.state) == "waiting").values(reason=reason)
     )
     return result.rowcount
-
-
-def _tell_staff(work: Work, backup_at: datetime) -> None:
-    told = [*people.staff(work.session, ["everyone"]), *people.staff(work.session, [Role.ADMIN])]
-    for account in {account.id: account for _, account in told}.values():
-        work.say(
-            account,
-            "staff.restored",
-            lane=Lane.AMBER,
-            purpose="staff",
-            backup_at=work.texts.moment(backup_at, work.settings.zone, account.locale),
-            now=work.texts.moment(work.now, work.settings.zone, account.locale),
-        )
 
 
 def _wake(work: Work) -> None:

@@ -137,6 +137,7 @@ async def test_healthz_tells_what_waits_and_for_how_long(stage: Stage) -> None:
     found = await stage.deps.store.read(lambda session: look(session, stage.deps))
     assert found == {
         "ok": False,
+        "database": "ok",
         "red_messages_late": 1,
         "watchdog_at": "2026-11-02T00:09:00+00:00",
         "inbox_waiting": 2,

@@ -86,16 +86,53 @@ async def test_a_bot_that_has_only_just_begun_stops_when_it_is_told(here: World)
     assert [line for line in bot.log if line["level"] in ("warning", "error")] == []
 
 
-async def test_the_bot_waits_for_a_network_that_comes_later_and_can_be_stopped_meanwhile(here: World) -> None:
+async def test_the_bot_waits_for_a_network_that_comes_later(here: World) -> None:
     here.telegram.fail("getMe", drop="before")
     bot = await here.bot()
     assert len(bot.logged("start.waiting")) == 1
+    assert here.telegram.calls.count("getMe") == 2
     await here.stop(bot)
-    here.telegram.fail("getMe", 100, drop="before")
-    waiting = here.start("run")
-    await until(lambda: waiting.logged("start.waiting"), "the wait for Telegram")
-    await here.stop(waiting)
-    assert waiting.logged("started") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "mode", "hangs"),
+    [
+        pytest.param("getMe", "polling", False, id="nobody answers its first question"),
+        pytest.param("getMe", "polling", True, id="its first question hangs"),
+        pytest.param("setMyCommands", "polling", True, id="its menu hangs"),
+        pytest.param("deleteWebhook", "polling", True, id="its choice of polling hangs"),
+        pytest.param("setWebhook", "webhook", False, id="nobody takes its webhook"),
+    ],
+)
+async def test_a_bot_that_waits_for_telegram_stops_at_once_when_it_is_told(
+    here: World, method: str, mode: str, hangs: bool
+) -> None:
+    here.telegram.fail(method, 100, drop=None if hangs else "before", delay=60.0 if hangs else 0.0)
+    hook = {"webhook_url": "http://127.0.0.1:1", "webhook_secret": "s" * 16, "webhook_port": str(free_port())}
+    bot = here.start("run", mode=mode, **(hook if mode == "webhook" else {}))
+    await until(lambda: bot.logged("start.waiting") or (hangs and method in here.telegram.calls), "the wait")
+    told = time.monotonic()
+    await here.stop(bot)
+    assert time.monotonic() - told < 1.0
+    assert bot.logged("started") == []
+    assert bot.log[-1]["event"] == "stopped"
+    assert "Traceback" not in bot.err
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "complaint"),
+    [
+        ("getMe", 401, "Telegram does not know this token; check FOLLOWUP_TELEGRAM_TOKEN"),
+        ("deleteWebhook", 400, "Telegram refuses what the start asks for"),
+    ],
+)
+async def test_a_start_that_telegram_refuses_ends_with_one_clear_line(
+    here: World, method: str, status: int, complaint: str
+) -> None:
+    here.telegram.fail(method, status=status)
+    bot = await here.command("run")
+    assert (bot.status, TOKEN in bot.err, "Traceback" in bot.err) == (2, False, False)
+    assert bot.err.splitlines()[-1].startswith(f"followup: {complaint}")
 
 
 @pytest.mark.req("SEC-07")
