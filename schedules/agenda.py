@@ -49,9 +49,9 @@ async def work_off(deps: Deps, job: str, kinds: Mapping[str, WorkOn]) -> None:
     failed: set[int] = set()
     while due := await deps.store.read(
         lambda session: [
-            item.id
-            for item in agenda.due(session, kinds, deps.clock.now(), BATCH + len(failed))
-            if item.id is not None and item.id not in failed
+            number
+            for number in agenda.due(session, kinds, deps.clock.now(), BATCH + len(failed))
+            if number not in failed
         ]
     ):
         for number in due:

@@ -119,13 +119,12 @@ class Poller:
             self._ear.cut_off = True
             raise
         self._deps.pulses[PULSE] = time.monotonic()
+        if updates:
+            await keep(self._deps, self._bot.id, updates)
+        # Without news all is confirmed. Numbers may restart anywhere after an idle week, so none is kept.
+        self._offset = max((int(update["update_id"]) + 1 for update in updates), default=None)
+        # Asking everybody again takes its time in a large study; what came in is at work by then.
         await self._ear.heard()
-        if not updates:
-            # All is confirmed now. Numbers may restart anywhere after an idle week, so none is kept.
-            self._offset = None
-            return 0
-        await keep(self._deps, self._bot.id, updates)
-        self._offset = max(int(update["update_id"]) for update in updates) + 1
         return len(updates)
 
     async def _fetch(self, seconds: int) -> list[dict[str, Any]]:

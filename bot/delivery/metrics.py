@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 from sqlalchemy import ColumnElement, case
-from sqlmodel import Session, col, func, literal, select
+from sqlmodel import Session, col, func, select
 
 from bot.delivery.channel import NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
 from bot.delivery.inbox import PULSE
@@ -31,6 +31,7 @@ from bot.domain.urgency import Urgency
 from bot.metrics import LANES, Metrics
 from bot.store.models import AgendaItem, Escalation, Heartbeat, InboxUpdate, OutboxMessage
 from bot.store.outbox import REMINDER_LANE
+from bot.store.planner import is_in, only
 from bot.store.trouble import free_bytes
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ COUNTED_TO = 10_000
 # The first rows of a lane are the oldest, but for a few that wait for their next try.
 LOOKED_AT = 200
 OVERDUE = timedelta(minutes=1)
+IN_ORDER = (col(OutboxMessage.lane), col(OutboxMessage.id))
 PARTS = ("watchdog", "backup")  # whose heartbeats are shown
 
 OUTCOME_NAMES: Mapping[type[Outcome], str] = {
@@ -134,15 +136,9 @@ def backlog(session: Session, now: datetime) -> Backlog:
 
 def red_late(session: Session, before: datetime) -> int:
     """Count red messages that have waited since ``before``; a try that failed does not make them younger."""
-    first = select(OutboxMessage.created_at).where(*_waiting_in(0)).order_by(col(OutboxMessage.id)).limit(COUNTED_TO)
+    first = select(OutboxMessage.created_at).where(*_waiting_in(0)).order_by(*IN_ORDER).limit(COUNTED_TO)
     waiting = first.subquery()
     return session.exec(select(func.count()).select_from(waiting).where(waiting.c.created_at < before)).one()
-
-
-def is_in(table: type[Any], state: str) -> ColumnElement[bool]:
-    """Return the condition of a partial index, spelled out: a bound value would hide it from the planner."""
-    condition: ColumnElement[bool] = col(table.state) == literal(state, literal_execute=True)
-    return condition
 
 
 def count(session: Session, column: Any, *where: ColumnElement[bool]) -> int:
@@ -152,7 +148,7 @@ def count(session: Session, column: Any, *where: ColumnElement[bool]) -> int:
 
 
 def _waiting_in(lane: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return is_in(OutboxMessage, "waiting"), col(OutboxMessage.lane) == lane
+    return is_in(OutboxMessage, "waiting"), only(col(OutboxMessage.lane), lane)
 
 
 def _lane_since(session: Session, lane: int, now: datetime) -> datetime | None:
@@ -163,7 +159,7 @@ def _lane_since(session: Session, lane: int, now: datetime) -> datetime | None:
         col(OutboxMessage.created_at),
     )
     since = case((attempts > 0, created_at), (due_at <= now, due_at))
-    first = select(since).where(*_waiting_in(lane)).order_by(col(OutboxMessage.id)).limit(LOOKED_AT).subquery()
+    first = select(since).where(*_waiting_in(lane)).order_by(*IN_ORDER).limit(LOOKED_AT).subquery()
     moment: datetime | None = session.exec(select(func.min(first.c[0]))).one()
     return moment
 

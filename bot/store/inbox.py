@@ -10,6 +10,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from bot.store.models import InboxUpdate
+from bot.store.planner import is_in, only
 
 LOOKED_AT = 400
 
@@ -46,8 +47,8 @@ def waiting(session: Session, bot_id: int, busy: Collection[int | None], limit: 
     free = chat.not_in(named) if None in busy else (chat.is_(None) | chat.not_in(named))
     looked_at = session.execute(
         select(col(InboxUpdate.id), chat)
-        .where(InboxUpdate.bot_id == bot_id, InboxUpdate.state == "waiting", free)
-        .order_by(col(InboxUpdate.id))
+        .where(only(col(InboxUpdate.bot_id), bot_id), is_in(InboxUpdate, "waiting"), free)
+        .order_by(col(InboxUpdate.bot_id), col(InboxUpdate.id))
         .limit(LOOKED_AT)
     ).all()
     first: dict[int | None, int] = {}
@@ -88,7 +89,7 @@ def _is_first(session: Session, row: InboxUpdate) -> bool:
     same = InboxUpdate.chat_id == row.chat_id if row.chat_id is not None else col(InboxUpdate.chat_id).is_(None)
     older = session.exec(
         select(InboxUpdate.id)
-        .where(InboxUpdate.bot_id == row.bot_id, same, InboxUpdate.state == "waiting", col(InboxUpdate.id) < row.id)
+        .where(InboxUpdate.bot_id == row.bot_id, same, is_in(InboxUpdate, "waiting"), col(InboxUpdate.id) < row.id)
         .limit(1)
     ).first()
     return older is None

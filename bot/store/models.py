@@ -201,7 +201,7 @@ class Visit(Audited, table=True):
             sqlite_where=text("state = 'planned' AND kind <> 'extra'"),
             postgresql_where=text("state = 'planned' AND kind <> 'extra'"),
         ),
-        Index("ix_visit_state_target_on", "state", "target_on"),
+        Index("ix_visit_due", "state", "target_on", "subject_id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -395,6 +395,13 @@ class AgendaItem(SQLModel, table=True):
             "kind",
             "due_at",
             "id",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        # Whatever lies still, of any kind: the watchdog and the monitoring look for it all the time.
+        Index(
+            "ix_agenda_item_late",
+            "due_at",
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
         ),

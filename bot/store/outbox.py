@@ -8,6 +8,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
 from bot.store.models import OutboxMessage
+from bot.store.planner import is_in
 
 # Longer than any send can take: a claim this old means that the sender died in the middle.
 CLAIM_LAPSES = timedelta(minutes=2)
@@ -52,7 +53,7 @@ def claim_due(
     due = session.execute(
         select(col(OutboxMessage.id), chat, lane, col(OutboxMessage.useful_until))
         .where(
-            OutboxMessage.state == "waiting",
+            is_in(OutboxMessage, "waiting"),
             (col(OutboxMessage.due_at) <= now)
             | (col(OutboxMessage.created_at) > now + LONGEST_WAIT)
             | ((col(OutboxMessage.attempts) > 0) & (col(OutboxMessage.due_at) > now + LONGEST_WAIT)),

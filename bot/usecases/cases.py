@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from bot.domain import escalation as rules
 from bot.domain.escalation import CaseEvent, CaseState, RefusedTransition
@@ -14,6 +14,8 @@ from bot.usecases import escalate
 from bot.work import Button, Lane, Lines, Text, Work
 
 PER_PAGE = 8
+# Nobody turns a hundred pages; who looks for one of so many gives the code.
+COUNTED_TO = 1_000
 
 
 def show_alerts(work: Work, page: int = 0) -> None:
@@ -35,6 +37,16 @@ def show_alerts(work: Work, page: int = 0) -> None:
         rows.append([Button(label, "case.open", {"case": case.id}, plain=True)])
     rows += pager("alerts.page", page, count)
     work.answer("alerts.title", rows, n=count)
+
+
+def count_some(work: Work, rows: Any) -> int:
+    """Return how many ``rows`` there are, or one more than `COUNTED_TO`: in a large study the rest is not read."""
+    return work.session.exec(select(func.count()).select_from(rows.limit(COUNTED_TO + 1).subquery())).one()
+
+
+def how_many(number: int) -> int | Text:
+    """Return what to say of a number that `count_some` gave."""
+    return Text("list.more_than", {"n": COUNTED_TO}) if number > COUNTED_TO else number
 
 
 def pager(action: str, page: int, count: int) -> list[list[Button]]:

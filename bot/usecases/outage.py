@@ -4,13 +4,19 @@ Silence is never "well": all active patients are asked again, once, and staff ar
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, String, cast, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import EVERYONE, Role
 from bot.store import people
 from bot.store.models import AgendaItem, Heartbeat, Subject
+from bot.store.session import is_sqlite
+from bot.store.types import Json
 from bot.work import Button, Lane, Work
 
 ASK = "outage.ask"
@@ -32,23 +38,28 @@ def heard(work: Work, *, after_gap: bool) -> int | None:
 
 
 def ask_all(work: Work, since: datetime, until: datetime) -> int:
-    """Plan to ask every active patient once about the time between; return how many they are."""
-    subjects = work.session.exec(
-        select(Subject).where(Subject.state == ParticipationState.ON_STUDY).order_by(col(Subject.id))
-    ).all()
-    for subject in subjects:
-        assert subject.id is not None
-        work.plan(
-            ASK,
-            f"{ASK}:{since.isoformat()}:{subject.id}",
-            work.now,
-            subject.id,
-            subject_id=subject.id,
-            useful_until=until + ASK_WITHIN,
-            since=since.isoformat(),
-            until=until.isoformat(),
-        )
-    return len(subjects)
+    """Plan to ask every active patient once about the time between; return how many are planned.
+
+    One statement plans them all or none, so that who dies in the middle begins anew, and a million patients
+    are a matter of seconds, not of a statement each. A patient who is planned already is left alone.
+    """
+    detail = {"since": since.isoformat(), "until": until.isoformat()}
+    number: ColumnElement[Any] = col(Subject.id)  # type: ignore[assignment]
+    planned: dict[str, ColumnElement[Any]] = {
+        "kind": literal(ASK),
+        "key": literal(f"{ASK}:{since.isoformat()}:") + cast(number, String),
+        "about_id": number,
+        "subject_id": number,
+        "detail": literal(detail, Json),
+        "due_at": literal(work.now, UTCDateTime),
+        "useful_until": literal(until + ASK_WITHIN, UTCDateTime),
+        "state": literal("waiting"),
+    }
+    active = select(*planned.values()).where(col(Subject.state) == ParticipationState.ON_STUDY)
+    connection = work.session.connection()
+    insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    statement = insert(AgendaItem).from_select(list(planned), active).on_conflict_do_nothing(index_elements=["key"])
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def ask(work: Work, item: AgendaItem) -> str:

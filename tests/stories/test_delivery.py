@@ -12,7 +12,7 @@ from bot.store.models import Escalation, Heartbeat, OutboxMessage
 from bot.store.outbox import Room, claim_due
 from bot.story.stage import Stage
 from bot.usecases import outage
-from bot.work import Lane
+from bot.work import Lane, Work
 from schedules import agenda
 from tests.people import study
 
@@ -99,6 +99,22 @@ async def test_after_an_outage_of_a_day_every_active_patient_is_asked_again_once
     assert len(await messages(stage, "staff.outage")) == 2
     await made.pass_time(hours=1)
     assert len(await messages(stage, "outage.ask")) == 3
+
+
+async def test_what_came_in_is_stored_before_everybody_is_asked_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await study(stage)
+
+    def fails(_work: Work, *, after_gap: bool) -> None:
+        raise RuntimeError(f"after a gap: {after_gap}")
+
+    monkeypatch.setattr(outage, "heard", fails)
+    stage.bot.poller._ear.cut_off = True
+    await made.boris.phone.sends("/team")
+    with pytest.raises(RuntimeError):
+        await stage.bot.poller.poll(0)
+    assert await stage.bot.pump.drain() == 1
 
 
 async def test_a_short_gap_asks_nobody(stage: Stage) -> None:
