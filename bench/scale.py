@@ -33,6 +33,7 @@ from bot.delivery import metrics
 from bot.delivery.channel import Outcome, Sent
 from bot.delivery.dispatch import Dispatcher, settle_abandoned
 from bot.delivery.http import NotSent, check_answer
+from bot.delivery.pacing import Unpaced
 from bot.deps import Deps
 from bot.domain.people import BOT, Caller
 from bot.domain.roles import Role
@@ -176,7 +177,7 @@ async def _measure(found: Found, url: str, people: Crowd, begin: float) -> None:
         async with app.running(deps, request(), request()) as bot:
             found.add("memory after the start", "MB", resident())
             await _seal(found, bot.deps, people)
-            dispatcher = Dispatcher(bot.deps, Memory(), bot.leadership)
+            dispatcher = Dispatcher(bot.deps, Memory(), bot.leadership, Unpaced())
             await _idle(found, bot.deps)
             await _due(found, bot.deps, people, dispatcher, begin)
             await _updates(found, bot, people, dispatcher)

@@ -12,7 +12,7 @@ from bot.store import agenda
 from bot.store.models import AgendaItem, Heartbeat, OutboxMessage, Subject
 from bot.store.session import Store
 from bot.story.stage import Stage
-from bot.usecases import cases, import_subjects, outage, visits
+from bot.usecases import cases, import_subjects, outage, visit_reminders
 from bot.work import Work
 from tests.conftest import START
 from tests.people import HEADER, study
@@ -113,14 +113,14 @@ async def test_a_crowd_of_one_kind_does_not_hold_up_another(both_stages: Stage) 
     def put(work: Work) -> None:
         for number in range(9):
             work.plan(outage.ASK, f"crowd:{number}", now - timedelta(hours=1), number)
-        work.plan(visits.REMINDER, "one", now, 90)
-        work.plan(visits.REMINDER, "later", now + timedelta(seconds=1), 91)
+        work.plan(visit_reminders.REMINDER, "one", now, 90)
+        work.plan(visit_reminders.REMINDER, "later", now + timedelta(seconds=1), 91)
         work.plan("another.kind", "other", now - timedelta(hours=2), 92)
 
     await stage.within(put)
 
     def due(session: Session) -> list[int]:
-        found = agenda.due(session, (outage.ASK, visits.REMINDER), now, 3)
+        found = agenda.due(session, (outage.ASK, visit_reminders.REMINDER), now, 3)
         return [session.get_one(AgendaItem, number).about_id for number in found]
 
     assert await stage.deps.store.read(due) == [0, 1, 2, 90]
