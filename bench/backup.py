@@ -30,7 +30,8 @@ from sqlmodel import Session, col, func, select
 
 from bench import postgres, report
 from bench.botapi import BotApi, served
-from bench.load import SITE_PHONE, START, TOKEN, Crowd, enrol
+from bench.load import START, Crowd, enrol
+from bench.people import SITE_PHONE, TOKEN
 from bot import logs
 from bot.cipher import Cipher
 from bot.errors import FollowupError
@@ -569,12 +570,9 @@ def main(words: Sequence[str] | None = None) -> int:
         or "Every promise was kept."
     )
     body = f"{body}\n\n{promise} {took}"
-    if asked.write:
-        command = f"python -m bench.backup --seed {asked.seed}" + (" --small" if asked.small else "")
-        report.write("backup", "Backup and restore", command, body, seed=asked.seed, note=NOTE)
-    else:
-        sys.stdout.write(f"\n{body}\n")
-    return 1 if broken else 0
+    command, title = f"python -m bench.backup --seed {asked.seed}", "Backup and restore"
+    command += " --small" if asked.small else ""
+    return report.finish("backup", title, command, body, broken, to_file=asked.write, seed=asked.seed, note=NOTE)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from bench import botapi, postgres
+from bench import botapi, people, postgres
+from bench.people import HEADER, SITE_PHONE, TOKEN
 from bot import app, logs
 from bot.cipher import Cipher
 from bot.clock import SetClock
@@ -24,20 +25,14 @@ from bot.deps import Deps
 from bot.domain.people import BOT, Caller
 from bot.domain.roles import Role
 from bot.settings import Settings
-from bot.store.models import Account, Link, OutboxMessage, StaffMember, Subject
+from bot.store.models import OutboxMessage, Subject
 from bot.usecases import import_subjects, start
 from bot.work import Work
 
 ROOT = Path(__file__).parents[1]
-TOKEN = "123456789:test-token-of-a-simulated-bot"
 KEY = Cipher.new_key()
-SITE_PHONE = "0571-0000-0000"
 # Nothing is planned for this hour, so the bot does what it is measured for and nothing else.
 START = datetime.fromisoformat("2026-11-02T11:00:00+08:00")
-HEADER = (
-    "code,arm,locale,birth_year,weight_kg,first_injection_on,cbc_interval_days,injection_interval_days,"
-    "formulation,strength_mg,tablets,phone"
-)
 ARMS = ("TG2,{locale},1952,60,2026-11-02,7,21,dispersible,250,2", "TG1,{locale},1968,71.5,2026-11-02,7,21,,,")
 FIRST_PATIENT, STAFF_CHAT = 10_000, 11
 MENU_MESSAGE = 1_000_000  # far from the numbers that the server gives
@@ -192,46 +187,29 @@ def populate(url: str, patients: int) -> list[Patient]:
 
 def _populate(session: Session, deps: Deps, patients: int) -> list[Patient]:
     work = Work(session, deps, BOT, "command:bench", START)
-    rows = [HEADER]
+    rows = []
     for number in range(patients):
         arm = ARMS[number % 2].format(locale=("zh", "en")[number % 2])
         rows.append(f"{code_of(number)},{arm},0571-0000-{number % 10_000:04d}")
-    subjects = import_subjects.import_subjects(work, "\n".join(rows) + "\n")
-    _staff(session)
-    return [_begin(session, deps, subject, number) for number, subject in enumerate(subjects)]
+    subjects = import_subjects.import_subjects(work, HEADER + "\n".join(rows) + "\n")
+    people.member(work, people.account(work, STAFF_CHAT, "en"), Role.COORDINATOR, "Nurse", on_duty=True)
+    return [_begin(work, subject, number) for number, subject in enumerate(subjects)]
 
 
-def _staff(session: Session) -> None:
-    account = Account(telegram_id=STAFF_CHAT, locale="en", first_seen_at=START)
-    session.add(account)
-    session.flush()
-    assert account.id is not None
-    session.add(
-        StaffMember(account_id=account.id, role=Role.COORDINATOR, name="Nurse", on_duty=True, granted_at=START)
-    )
-    session.flush()
-
-
-def _begin(session: Session, deps: Deps, subject: Subject, number: int) -> Patient:
+def _begin(work: Work, subject: Subject, number: int) -> Patient:
     """Bring one patient to where the questions at the start have been answered; the menu was the last message."""
-    account = Account(telegram_id=FIRST_PATIENT + number, locale=subject.locale, first_seen_at=START)
-    session.add(account)
-    session.flush()
-    assert account.id is not None
-    assert subject.id is not None
-    session.add(
-        Link(account_id=account.id, subject_id=subject.id, relation="patient", linked_at=START, agreed_at=START)
-    )
-    subject.state, subject.reminder_at = "on_study", time_of_day(18)
-    session.flush()
-    caller = Caller(Role.PATIENT, account.id, account.locale, subject_id=subject.id)
+    session, deps = work.session, work.deps
+    chat = FIRST_PATIENT + number
+    account_id = people.account(work, chat, subject.locale)
+    people.patient(work, account_id, subject, time_of_day(18))
+    caller = Caller(Role.PATIENT, account_id, subject.locale, subject_id=subject.id)
     start.choose_hour(Work(session, deps, caller, "command:bench", START), {"hour": 18})
     menu = session.exec(
-        select(OutboxMessage).where(OutboxMessage.account_id == account.id).order_by(col(OutboxMessage.id).desc())
+        select(OutboxMessage).where(OutboxMessage.account_id == account_id).order_by(col(OutboxMessage.id).desc())
     ).first()
     assert menu is not None
     menu.state, menu.closed_at, menu.message_id = "sent", START, MENU_MESSAGE + number
     session.flush()
     buttons = [button for row in json.loads(menu.keyboard or "[]") for button in row]
     data = tuple((action, f"{action}|{menu.token}|{at}") for at, (_, action, _) in enumerate(buttons))
-    return Patient(account.telegram_id, account.id, subject.id, data, MENU_MESSAGE + number)
+    return Patient(chat, account_id, subject.id or 0, data, MENU_MESSAGE + number)

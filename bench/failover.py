@@ -512,14 +512,12 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     outcome = measure(given.rounds, given.long, given.seed, given.speed, given.keep)
     body = tables(outcome)
-    if given.write:
-        command = f"python -m bench.failover --rounds {given.rounds} --long {given.long} --seed {given.seed}"
-        report.write("failover", "Failover", command, body, seed=given.seed)
-    else:
-        sys.stdout.write(f"{body}\n")
-    for each in outcome.broken[:40]:
-        sys.stdout.write(f"BROKEN: {each}\n")
-    return 1 if outcome.broken else 0
+    command = f"python -m bench.failover --rounds {given.rounds} --long {given.long} --seed {given.seed}"
+    status = report.finish(
+        "failover", "Failover", command, body, outcome.broken, to_file=given.write, seed=given.seed
+    )
+    report.show_broken(outcome.broken)
+    return status
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from bench import botapi, postgres, report
 from bench.faulty import Fault, Machine, Middleman, between
+from bench.people import SITE_PHONE, TOKEN
 from bot import logs
 from bot.cipher import Cipher
 from bot.settings import Settings
@@ -43,8 +44,6 @@ from bot.work import Lane
 from tests.people import study
 
 ROOT = Path(__file__).parents[1]
-TOKEN = "123456789:test-token-of-a-simulated-bot"
-SITE_PHONE = "0571-0000-0000"
 START = datetime.fromisoformat("2026-11-02T08:00:00+08:00")
 FIRST_HOUR = timedelta(hours=2)  # the bot starts so long after the patients began
 DAY = 86_400.0
@@ -784,12 +783,11 @@ def main() -> int:
         else:
             shutil.rmtree(folder, ignore_errors=True)
     body = f"{body_of(verdicts)}\n\nThe whole run took {time.monotonic() - begun:.0f} s."
-    if given.write:
-        command = f"python -m bench.faults --seed {given.seed} --database {given.database}"
-        report.write("faults", "Fault run", command, body, seed=given.seed, note=NOTE)
-    else:
-        sys.stdout.write(f"\n{body}\n")
-    return 1 if any(each.broken for each in verdicts) else 0
+    command = f"python -m bench.faults --seed {given.seed} --database {given.database}"
+    broken = [each for each in verdicts if each.broken]
+    return report.finish(
+        "faults", "Fault run", command, body, broken, to_file=given.write, seed=given.seed, note=NOTE
+    )
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from sqlmodel import Session, col, select
 from bench import control, postgres, report
 from bench.botapi import BotApi, served
 from bench.judge import Observed, Verdict, judge, observe
-from bench.load import ON_DUTY, SITE_PHONE, START, TOKEN, Crowd, enrol, numbers_in
+from bench.load import ON_DUTY, START, Crowd, enrol, numbers_in
+from bench.people import SITE_PHONE, TOKEN
 from bench.victim import CONTROL_POINTS, POINTS, Nursery, nursery
 from bot.cipher import Cipher
 from bot.settings import Settings
@@ -374,16 +375,12 @@ def main(words: Sequence[str] | None = None) -> int:
     if given.control or given.only_control:
         parts.append(control_words(measure_control(given.kills, given.seed)))
     body = "\n\n".join(parts)
-    if given.write:
-        command = f"python -m bench.kill --kills {given.kills} --seed {given.seed} --database {given.database}"
-        command += " --control" if given.control else ""
-        name = "kill-test" if given.database == "sqlite" else f"kill-test-{given.database}"
-        report.write(name, "Kill test", command, body, seed=given.seed)
-    else:
-        sys.stdout.write(f"{body}\n")
-    for each in broken[:40]:
-        sys.stdout.write(f"BROKEN: {each}\n")
-    return 1 if broken else 0
+    command = f"python -m bench.kill --kills {given.kills} --seed {given.seed} --database {given.database}"
+    command += " --control" if given.control else ""
+    name = "kill-test" if given.database == "sqlite" else f"kill-test-{given.database}"
+    status = report.finish(name, "Kill test", command, body, broken, to_file=given.write, seed=given.seed)
+    report.show_broken(broken)
+    return status
 
 
 if __name__ == "__main__":

@@ -13,27 +13,22 @@ from typing import Any
 
 from sqlmodel import select
 
+from bench import people
 from bench.botapi import BotApi, press_update, text_update
+from bench.people import HEADER
 from bot import app
 from bot.clock import SetClock
-from bot.domain.participation import ParticipationState
 from bot.domain.people import BOT
 from bot.domain.roles import Role
 from bot.settings import Settings
-from bot.store.models import Account, Link, StaffMember, Subject
+from bot.store.models import Subject
 from bot.usecases import import_subjects, tablets, visit_reminders
 from bot.work import Work
 
-TOKEN = "123456789:test-token-of-a-simulated-bot"
-SITE_PHONE = "0571-0000-0000"
 # Shortly before the hour of the daily question, on the day of the first injection.
 START = datetime.fromisoformat("2026-11-02T17:50:00+08:00")
 HOUR = time(18, 0)
 
-HEADER = (
-    "code,arm,locale,birth_year,weight_kg,first_injection_on,cbc_interval_days,injection_interval_days,"
-    "formulation,strength_mg,tablets,phone\n"
-)
 WRITERS = tuple(range(1001, 1013))
 TAPPERS = tuple(range(1101, 1109))
 STAFF = {11: Role.COORDINATOR, 12: Role.INVESTIGATOR, 13: Role.PI}
@@ -75,36 +70,16 @@ def _people(work: Work) -> None:
     rows += [f"S-{n},TG2,en,1952,60,2026-11-03,7,21,dispersible,250,2,0571-0000-{n}\n" for n in TAPPERS]
     import_subjects.import_subjects(work, HEADER + "".join(rows))
     for number, role in STAFF.items():
-        account = _account(work, number)
-        work.session.add(
-            StaffMember(
-                account_id=account, role=role, name=f"Staff {number}", on_duty=number == ON_DUTY, granted_at=START
-            )
-        )
-    work.session.flush()
+        people.member(work, _account(work, number), role, f"Staff {number}", on_duty=number == ON_DUTY)
     for number in (*WRITERS, *TAPPERS):
         subject = work.session.exec(select(Subject).where(Subject.code == f"S-{number}")).one()
-        subject.state, subject.reminder_at = ParticipationState.ON_STUDY, HOUR
-        work.session.add(
-            Link(
-                account_id=_account(work, number),
-                subject_id=subject.id or 0,
-                relation="patient",
-                linked_at=START,
-                agreed_at=START,
-            )
-        )
-        work.session.flush()
+        people.patient(work, _account(work, number), subject, HOUR)
         visit_reminders.replan(work, subject)
         tablets.replan(work, subject)
 
 
 def _account(work: Work, number: int) -> int:
-    account = Account(telegram_id=number, locale="en", first_seen_at=START - timedelta(days=1))
-    work.session.add(account)
-    work.session.flush()
-    assert account.id is not None
-    return account.id
+    return people.account(work, number, "en", START - timedelta(days=1))
 
 
 @dataclass

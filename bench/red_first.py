@@ -260,16 +260,13 @@ def main() -> int:
             "## Flow",
             shown_flow(found),
             "## Promises not kept",
-            "\n".join(f"- {each}" for each in said) or "None.",
+            report.promises(said),
         ]
     )
-    if given.write:
-        note = NOTE.format(reminders=given.reminders, seconds=given.seconds, run_up=RUN_UP, limit=LIMIT)
-        command = f"python -m bench.red_first --seed {given.seed} --seconds {given.seconds:.0f}"
-        report.write("red-first", "Does a red page leave first?", command, body, seed=given.seed, note=note)
-    else:
-        sys.stdout.write(body + "\n")
-    return 1 if said else 0
+    note = NOTE.format(reminders=given.reminders, seconds=given.seconds, run_up=RUN_UP, limit=LIMIT)
+    command = f"python -m bench.red_first --seed {given.seed} --seconds {given.seconds:.0f}"
+    title = "Does a red page leave first?"
+    return report.finish("red-first", title, command, body, said, to_file=given.write, seed=given.seed, note=note)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,35 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
+def finish(
+    name: str,
+    title: str,
+    command: str,
+    body: str,
+    broken: Sequence[object],
+    *,
+    to_file: bool,
+    seed: int | None = None,
+    note: str = "",
+) -> int:
+    """End a measurement: write its page of evidence or only show it; return the exit status, 1 for what is broken."""
+    if to_file:
+        write(name, title, command, body, seed=seed, note=note)
+    else:
+        sys.stdout.write(f"\n{body}\n")
+    return 1 if broken else 0
+
+
+def promises(broken: Sequence[str]) -> str:
+    """Return the promises that were not kept, as a list."""
+    return "\n".join(f"- {each}" for each in broken) or "None."
+
+
+def show_broken(broken: Sequence[str], most: int = 40) -> None:
+    for each in broken[:most]:
+        sys.stdout.write(f"BROKEN: {each}\n")
+
+
 def write(name: str, title: str, command: str, body: str, *, seed: int | None = None, note: str = "") -> Path:
     """Write one page of evidence and print it; return where it is."""
     EVIDENCE.mkdir(parents=True, exist_ok=True)

@@ -151,15 +151,10 @@ def main() -> int:
         found = [start(server, url, folder) for _ in range(given.runs - 1)]
         found.append(start(server, url, folder, patients))
     said = broken(found)
-    missed = "\n".join(f"- {each}" for each in said) or "None."
-    parts = [shown(found), "## Imports", shown_imports(*imports()), "## Promises not kept", missed]
-    body = "\n\n".join(parts)
-    if given.write:
-        note = NOTE.format(runs=given.runs, patients=PATIENTS, updates=UPDATES)
-        report.write("start", "How fast does it start, and how big is it?", "python -m bench.start", body, note=note)
-    else:
-        sys.stdout.write(body + "\n")
-    return 1 if said else 0
+    parts = [shown(found), "## Imports", shown_imports(*imports()), "## Promises not kept", report.promises(said)]
+    body, title = "\n\n".join(parts), "How fast does it start, and how big is it?"
+    note = NOTE.format(runs=given.runs, patients=PATIENTS, updates=UPDATES)
+    return report.finish("start", title, "python -m bench.start", body, said, to_file=given.write, note=note)
 
 
 if __name__ == "__main__":

@@ -695,12 +695,11 @@ async def main(rounds: int, seconds: float, seed: int, *, write: bool) -> int:
     faults = [*broken(lite), *broken(big)]
     parts.append("Broken promises: " + ("; ".join(faults) or "none") + ".")
     body = "\n\n".join(parts)
-    if write:
-        command = f"python -m bench.store --rounds {rounds} --seconds {seconds} --seed {seed} --write"
-        report.write("store", "Ways to the database, compared", command, body, seed=seed)
-    else:
-        sys.stdout.write(body + "\n")
-    return 1 if faults else 0
+    command, title = (
+        f"python -m bench.store --rounds {rounds} --seconds {seconds} --seed {seed} --write",
+        "Ways to the database, compared",
+    )
+    return report.finish("store", title, command, body, faults, to_file=write, seed=seed)
 
 
 if __name__ == "__main__":

@@ -386,8 +386,7 @@ def main() -> int:
             found.append(ours(POSTGRES, stack.enter_context(bots.databases())(), given, folder))
         raw = raw_loop(given)
     said = broken(found, raw)
-    missed = "\n".join(f"- {each}" for each in said) or "None."
-    parts = [shown(found), "## Fan-out", shown_fan_out(raw, found), "## Promises not kept", missed]
+    parts = [shown(found), "## Fan-out", shown_fan_out(raw, found), "## Promises not kept", report.promises(said)]
     note = NOTE.format(
         updates=given.updates,
         users=USERS,
@@ -398,12 +397,8 @@ def main() -> int:
         in_flight=IN_FLIGHT,
     )
     body = "\n\n".join(parts)
-    if given.write:
-        command = f"python -m bench.throughput --seed {given.seed}"
-        report.write("throughput", "How fast is the whole way?", command, body, seed=given.seed, note=note)
-    else:
-        sys.stdout.write(body + "\n")
-    return 1 if said else 0
+    command, title = f"python -m bench.throughput --seed {given.seed}", "How fast is the whole way?"
+    return report.finish("throughput", title, command, body, said, to_file=given.write, seed=given.seed, note=note)
 
 
 if __name__ == "__main__":
