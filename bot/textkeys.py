@@ -63,7 +63,7 @@ FAMILIES: Mapping[str, Members] = {
     "role.shown.*": lambda: CLINICAL,
     "speak.other.*": lambda: (*messages.KINDS, "unknown"),
     "urgency.*": lambda: Urgency,
-    "visit.bring.*": lambda: VisitKind,
+    "visit.bring.*": lambda: (kind for kind in VisitKind if kind.is_told),
     "visit.kind.*": lambda: VisitKind,
     "visit.reply.*": lambda: (*_REPLIES, "none"),
     "visit.short.*": lambda: VisitKind,

@@ -18,7 +18,15 @@ class VisitKind(StrEnum):
     """What a planned visit is for."""
 
     CBC = "cbc"
+    EVALUATION = "evaluation"
+    EXTRA = "extra"
+    FERRITIN = "ferritin"
     INJECTION = "injection"
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether patients hear of such visits: evaluating the response is a task for staff."""
+        return self is not VisitKind.EVALUATION
 
 
 class VisitStatus(StrEnum):
@@ -73,19 +81,36 @@ class IntervalNotAllowed(FollowupError):
 class VisitRule:
     """How often one kind of visit recurs, in whole days; part of the protocol files.
 
+    A kind that does not recur (an extra visit, the evaluation of the response) leaves the intervals at 0.
+    In ``on_demand_arms`` nothing is planned until staff choose an interval.
     ``late_days`` and ``very_late_days`` count from the target day and are the first
     day of that status. ``before_injection_days`` is how many days before a planned
     injection a visit of this kind still counts for it (0 = only on the day itself).
+    ``near_cbc_days`` is how far a visit of this kind moves to fall on the day of a blood count.
     """
 
     kind: VisitKind
     arms: tuple[str, ...]
-    shortest_days: int
-    longest_days: int
-    initial_days: int
     late_days: int
     very_late_days: int
+    shortest_days: int = 0
+    longest_days: int = 0
+    initial_days: int = 0
+    on_demand_arms: tuple[str, ...] = ()
     before_injection_days: int = 0
+    near_cbc_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRule:
+    """When the response to treatment is evaluated: the later of two days, and before the next injection.
+
+    ``from_day`` counts from the first injection, ``after_last_days`` from injection number ``after_injections``.
+    """
+
+    from_day: int
+    after_injections: int
+    after_last_days: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ def open_all(session: Session, subject: Subject) -> Sequence[Visit]:
     ).all()
 
 
+def open_told(session: Session, subject: Subject) -> Sequence[Visit]:
+    """Return the planned visits that patients hear of, in the same order."""
+    return [visit for visit in open_all(session, subject) if VisitKind(visit.kind).is_told]
+
+
 def last_held(session: Session, subject: Subject, kind: VisitKind) -> date | None:
     """Return the day of the last visit of a kind that really took place."""
     return session.exec(

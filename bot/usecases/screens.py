@@ -1,5 +1,7 @@
 """What does a person see who is in the middle of nothing: the menu, the commands, how to reach a human?"""
 
+from datetime import date
+
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import Role
 from bot.store.models import Account, Subject
@@ -93,3 +95,9 @@ def set_commands(work: Work, account: Account, role: Role) -> None:
         if name != "tablets" or work.caller.subject_id is None or takes_tablets(work, subject_of(work))
     ]
     work.commands(account, names)
+
+
+def provisional(work: Work, *days: date) -> Text | str:
+    """Return the line that warns staff of days in a year whose official holidays are not known yet; else nothing."""
+    years = sorted({day.year for day in days if work.clinic.is_provisional(day)})
+    return Text("clinic.provisional", {"year": str(years[0])}) if years else ""

@@ -20,7 +20,7 @@ def reply(work: Work, args: dict[str, Any]) -> None:
         work.note("visit.toast.changed")
         show_mine(work)
         return
-    for each in [one for one in visits.open_all(work.session, subject) if one.target_on == visit.target_on]:
+    for each in [one for one in visits.open_told(work.session, subject) if one.target_on == visit.target_on]:
         each.reply, each.replied_at, each.replied_by = args["reply"], work.now, work.caller.label
         if args["reply"] != visit_reminders.NEED_HELP:
             visit_reminders.drop_reminders(work, each, "answered")
@@ -47,7 +47,7 @@ def reply(work: Work, args: dict[str, Any]) -> None:
 def show_mine(work: Work) -> None:
     """Tell a patient which visits are planned; always with one date each."""
     subject = screens.subject_of(work)
-    planned = visits.open_all(work.session, subject)
+    planned = visits.open_told(work.session, subject)
     if not planned or not screens.on_study(subject):
         work.answer("visit.none_planned", phone=screens.phone(work))
         return

@@ -19,6 +19,7 @@ COLUMNS: tuple[tuple[str, sa.Column[Any]], ...] = (
     ("subject", sa.Column("ferritin_interval_days", sa.Integer(), nullable=True)),
     ("visit", sa.Column("title", bot.store.types.Encrypted(), nullable=True)),
     ("visit", sa.Column("undecided", sa.Boolean(), nullable=False, server_default=sa.false())),
+    ("visit", sa.Column("chosen", sa.Boolean(), nullable=False, server_default=sa.false())),
     ("visit", sa.Column("proposed_on", sa.Date(), nullable=True)),
     ("visit", sa.Column("proposed_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True)),
     (
