@@ -13,6 +13,7 @@ from bot import app as application
 from bot import logs
 from bot.cipher import Cipher
 from bot.cli_data import data
+from bot.cli_study import study
 from bot.domain.people import BOT
 from bot.domain.roles import STAFF, Role
 from bot.errors import FollowupError
@@ -38,6 +39,7 @@ cli = typer.Typer(
 staff = typer.Typer(help="Invite staff.", no_args_is_help=True)
 cli.add_typer(staff, name="staff")
 cli.add_typer(data)
+cli.add_typer(study)
 
 
 def main() -> None:

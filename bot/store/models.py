@@ -139,6 +139,9 @@ class Subject(Audited, table=True):
     enrolled_at: datetime
     enrolled_by: str
     state_changed_at: datetime
+    arm_since_on: date | None = None  # when the arm was changed after enrolment
+    closed_on: date | None = None
+    closed_because: str | None = Field(default=None, sa_type=Encrypted)
 
 
 class Weight(Audited, table=True):
@@ -237,7 +240,7 @@ class VisitRecord(Audited, table=True):
     held_on: date | None = None
     source: str = "clinic"  # clinic | phone | patient | paper
     reason: str | None = Field(default=None, sa_type=Encrypted)  # of a correction, a deviation, or "not needed"
-    deviation: str | None = None  # bot.domain.visits.Deviation: how the day lies outside the window
+    deviation: str | None = None  # bot.domain.visits.Deviation, the gravest first, "+" between several
     recorded_at: datetime
     recorded_by: str
 
