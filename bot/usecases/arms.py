@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.parsing import Reading, parse_date
 from bot.domain.roles import PHYSICIANS, Role
-from bot.domain.visits import InFuture, VisitKind, first_injection, has_visits
+from bot.domain.visits import InFuture, VisitKind, has_visits
 from bot.protocol.model import Arm
 from bot.store import audit, people, visits
 from bot.store.models import Dialogue, DoseOrder, Subject
@@ -70,7 +70,6 @@ def change(
         _order(work, subject, order, on)
     if first_on is not None:
         subject.first_injection_on = first_on
-        plan.plan_visit(work, subject, first_injection(first_on))
     plan.replan_all(work, subject, "the arm was changed")
     tablets.replan(work, subject)
     for relation in (Role.PATIENT, Role.CAREGIVER):

@@ -16,7 +16,7 @@ def plan_first(work: Work, subject: Subject) -> None:
     An injection date in the past is one that was given: it is recorded, and the next is planned from it.
     """
     if subject.first_injection_on is not None:
-        first = plan_visit(work, subject, rules.first_injection(subject.first_injection_on))
+        first = _plan(work, subject, rules.first_injection(subject.first_injection_on))
         if subject.first_injection_on < work.today:
             visits.write_record(
                 work.session,
@@ -45,19 +45,21 @@ def plan_cbc(work: Work, subject: Subject, not_before: date | None = None) -> No
     )
     present = visits.open_one(work.session, subject, VisitKind.CBC)
     if present is None:
-        plan_visit(work, subject, planned)
+        _plan(work, subject, planned)
     elif present.target_on != planned.target_on and present.reply is None and not present.chosen:
         # A day that the patient confirmed or staff chose is not moved behind their backs.
         move(work, present, planned.target_on, planned)
         visit_reminders.announce(work, present)
 
 
-def plan_after(work: Work, subject: Subject, kind: VisitKind, held_on: date) -> Visit | None:
-    """Plan what follows a visit that took place, and return the next one of its kind."""
-    if kind is VisitKind.INJECTION:
-        _plan_next_injection(work, subject, held_on)
+def plan_next(work: Work, subject: Subject) -> None:
+    """Plan what follows from what was held and what is planned; what stands already is left as it is."""
+    last = visits.last_held(work.session, subject, VisitKind.INJECTION)
+    rule = work.protocol.visits[VisitKind.INJECTION]
+    planned = visits.open_one(work.session, subject, VisitKind.INJECTION)
+    if planned is None and last is not None and rules.has_visits(rule, subject.arm):
+        _plan_next_injection(work, subject, last)
     plan_cbc(work, subject)
-    return visits.open_one(work.session, subject, kind)
 
 
 def plan_again(work: Work, subject: Subject, visit: Visit, on: date) -> Visit:
@@ -68,19 +70,14 @@ def plan_again(work: Work, subject: Subject, visit: Visit, on: date) -> Visit:
     """
     kind = VisitKind(visit.kind)
     check_new_day(work, subject, kind, on)
-    again = plan_visit(work, subject, PlannedVisit(kind, on, on, on))
-    again.title, again.chosen = visit.title, True
-    if kind is VisitKind.INJECTION:
-        plan_cbc(work, subject)
+    again = _plan(work, subject, PlannedVisit(kind, on, on, on), title=visit.title, chosen=True)
+    plan_next(work, subject)
     return again
 
 
 def plan_extra(work: Work, subject: Subject, title: str, on: date) -> Visit:
     """Plan a visit that the protocol does not name, on the day that staff chose."""
-    extra = plan_visit(work, subject, PlannedVisit(VisitKind.EXTRA, on, on, on))
-    extra.title, extra.chosen = title, True
-    work.session.flush()
-    return extra
+    return _plan(work, subject, PlannedVisit(VisitKind.EXTRA, on, on, on), title=title, chosen=True)
 
 
 def replan_all(work: Work, subject: Subject, reason: str) -> None:
@@ -93,11 +90,14 @@ def replan_all(work: Work, subject: Subject, reason: str) -> None:
             cancel(work, each, reason)
     rule = work.protocol.visits[VisitKind.INJECTION]
     last = visits.last_held(work.session, subject, VisitKind.INJECTION)
-    if rules.has_visits(rule, subject.arm) and last is not None:
-        planned = rules.next_injection(last, subject.injection_interval_days or rule.initial_days, rule)
+    first_on = subject.first_injection_on
+    planned = rules.first_injection(first_on) if first_on is not None else None
+    if last is not None:
+        planned = rules.next_injection(last, subject.injection_interval_days or rule.initial_days, rule, work.today)
+    if rules.has_visits(rule, subject.arm) and planned is not None:
         present = visits.open_one(work.session, subject, VisitKind.INJECTION)
         if present is None:
-            plan_visit(work, subject, planned)
+            _plan(work, subject, planned)
         elif present.target_on != planned.target_on and (not present.chosen or present.first_on != planned.first_on):
             move(work, present, planned.target_on, planned)
             visit_reminders.announce(work, present)
@@ -116,14 +116,17 @@ def cancel(work: Work, visit: Visit, reason: str) -> None:
 def _plan_next_injection(work: Work, subject: Subject, last_on: date) -> Visit:
     rule = work.protocol.visits[VisitKind.INJECTION]
     interval = subject.injection_interval_days or rule.initial_days
-    return plan_visit(work, subject, rules.next_injection(last_on, interval, rule))
+    return _plan(work, subject, rules.next_injection(last_on, interval, rule))
 
 
-def plan_visit(work: Work, subject: Subject, planned: PlannedVisit) -> Visit:
-    """Enter a visit with its reminders."""
+def _plan(
+    work: Work, subject: Subject, planned: PlannedVisit, *, title: str | None = None, chosen: bool = False
+) -> Visit:
     visit = Visit(
         subject_id=subject.id or 0,
         kind=planned.kind,
+        title=title,
+        chosen=chosen,
         target_on=planned.target_on,
         first_on=planned.first_on,
         last_on=planned.last_on,

@@ -254,7 +254,6 @@ def _nothing_left(work: Work, values: Values) -> bool:
     return (
         values.get("outcome") in (stored.MISSED, stored.NOT_NEEDED)
         and visit.kind == VisitKind.INJECTION
-        and stored.open_one(work.session, subject, VisitKind.INJECTION) is not None
         and not stored.held_days(work.session, subject, VisitKind.INJECTION, visit.id)
     )
 
@@ -330,7 +329,7 @@ def _move(work: Work, subject: Subject, visit: Visit, on: date) -> None:
     settle_visit(work, visit, "visit_moved")
     if visit.kind == VisitKind.INJECTION:
         # The count that has to lie before the injection follows it.
-        plan.plan_cbc(work, subject)
+        plan.plan_next(work, subject)
     _say_next(work, subject, visit, visit, "visit.recorded.moved")
 
 

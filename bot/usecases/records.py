@@ -43,12 +43,11 @@ def record(
     _write(work, subject, visit, outcome, held_on, source, reason)
     visit_reminders.drop_reminders(work, visit, f"the visit is {outcome}")
     settle_visit(work, visit, f"visit_{outcome}")
-    if held_on is not None:
-        following = plan.plan_after(work, subject, kind, held_on)
-    else:
-        following = plan.plan_again(work, subject, visit, next_on) if next_on is not None else None
     _look_again(work, subject, kind)
-    return following
+    if next_on is not None and outcome != visits.DONE:
+        return plan.plan_again(work, subject, visit, next_on)
+    plan.plan_next(work, subject)
+    return visits.open_one(work.session, subject, kind)
 
 
 def correct(
@@ -63,7 +62,7 @@ def correct(
 ) -> None:
     """Record a visit anew as the next version, and plan again what follows from it.
 
-    ``next_on`` is the day of the open visit of this kind when no real one is left to plan it from.
+    ``next_on`` is the day of the first injection when no real one is left to plan from.
 
     Raises:
         InFuture, TooEarly, TooNear: the day cannot be.
@@ -77,10 +76,9 @@ def correct(
     _look_again(work, subject, kind)
     if ParticipationState(subject.state) not in PLANNABLE:
         return
-    present = visits.open_one(work.session, subject, kind)
-    if next_on is not None and present is not None:
-        plan.move(work, present, next_on)
-        visit_reminders.announce(work, present)
+    if next_on is not None:
+        subject.first_injection_on = next_on
+        work.session.flush()
     plan.replan_all(work, subject, "a visit was corrected")
 
 
