@@ -125,12 +125,14 @@ def is_too_near(work: Work, subject: Subject, on: date, besides: int | None = No
 
 
 def deviations(work: Work, subject: Subject, visit: Visit, outcome: str, held_on: date | None) -> list[Deviation]:
-    """Return how a visit deviates with this outcome, the gravest first."""
+    """Return how a visit deviates with this outcome, the gravest first; one that staff added has no window."""
+    kind = VisitKind(visit.kind)
+    if kind is VisitKind.EXTRA:
+        return []
     if outcome == visits.MISSED:
         return [Deviation.MISSED]
     if held_on is None:
         return []
-    kind = VisitKind(visit.kind)
     days = visits.held_days(work.session, subject, kind, visit.id)
     found = rules.deviations_of(
         PlannedVisit(kind, visit.target_on, visit.first_on, visit.last_on),

@@ -167,7 +167,9 @@ class TestClosing:
         assert [sees.count("closing.told"), len(sees.new)] == [1, 1]
 
     async def test_whoever_left_comes_back_with_a_new_consent(self, study: Study) -> None:
+        await study.pass_time(minutes=1)
         await withdraw(study.clara)
+        await study.pass_time(minutes=1)
         nurse, sees = study.coordinator, Watch(study.clara)
         await nurse.says("/patient S-003")
         await nurse.taps("patient.button.change", "change.button.invite_again", "reason.changed_mind")

@@ -76,6 +76,7 @@ class TestDue:
 
     async def test_days_of_a_year_without_official_notice_are_marked(self, study: Study) -> None:
         await move(study, "S-003", "cbc", date(2027, 1, 5))
+        await study.coordinator.taps("form.button.yes")
         study.stage.clock.set(at("2026-12-30T10:00"))
         await study.coordinator.says("/due")
         pages = [study.coordinator.phone.last.text]
