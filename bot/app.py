@@ -36,6 +36,7 @@ from bot.errors import FollowupError
 from bot.metrics import Metrics
 from bot.pictures import paint
 from bot.protocol import check
+from bot.protocol.clinic import load_clinic
 from bot.protocol.load import ProtocolFaulty, bundled_folder, load
 from bot.protocol.model import Protocol
 from bot.settings import Settings, require
@@ -190,6 +191,7 @@ def make_deps(settings: Settings, clock: Clock | None = None, username: str = "f
         protocol=checked_protocol(settings, texts),
         texts=texts,
         settings=settings,
+        clinic=load_clinic(settings.clinic_calendar),
         username=username,
         metrics=metrics,
     )

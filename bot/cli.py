@@ -13,10 +13,12 @@ from bot import app as application
 from bot import logs
 from bot.cipher import Cipher
 from bot.cli_data import data
+from bot.cli_study import study
 from bot.domain.people import BOT
 from bot.domain.roles import STAFF, Role
 from bot.errors import FollowupError
 from bot.pictures.qr import qr_terminal
+from bot.protocol.clinic import load_clinic
 from bot.protocol.load import ProtocolFaulty
 from bot.settings import PREFIX, Settings, load_settings, require
 from bot.store.models import Subject
@@ -37,6 +39,7 @@ cli = typer.Typer(
 staff = typer.Typer(help="Invite staff.", no_args_is_help=True)
 cli.add_typer(staff, name="staff")
 cli.add_typer(data)
+cli.add_typer(study)
 
 
 def main() -> None:
@@ -73,12 +76,13 @@ def check(
         Path | None, typer.Argument(help="Folder with protocol files; the bundled trial if empty.")
     ] = None,
 ) -> None:
-    """Check the protocol files and list every problem with file and id.
+    """Check the protocol files and the site's clinic calendar, and list every problem with file and id.
 
     Example: followup check bot/protocol/nct06964971
     """
     settings = load_settings(**({"protocol": folder} if folder else {}))
     protocol = application.checked_protocol(settings, bundled_texts())
+    load_clinic(settings.clinic_calendar)
     typer.echo(
         f"{protocol.id} {protocol.version}: no problems "
         f"({len(protocol.triage_rules)} triage rules, {len(protocol.lexicon.concepts)} free-text concepts)."

@@ -17,6 +17,7 @@ from bot.cipher import Cipher, KeyRefused
 from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.errors import FollowupError
+from bot.protocol.clinic import load_clinic
 from bot.settings import Settings, load_settings, require
 from bot.store import backup as backups
 from bot.store import chain, schema, vault
@@ -120,7 +121,8 @@ def _begin_again(session: Session, manifest: Manifest, store: Store, settings: S
     except KeyRefused:
         raise KeyRefused("FOLLOWUP_ENCRYPTION_KEY is not the key of the data in this backup") from None
     texts, clock = bundled_texts(), settings.clock()
-    deps = Deps(store, clock, application.checked_protocol(settings, texts), texts, settings)
+    protocol, clinic = application.checked_protocol(settings, texts), load_clinic(settings.clinic_calendar)
+    deps = Deps(store, clock, protocol, texts, settings, clinic)
     work = Work(session, deps, BOT, "command:restore", clock.now())
     return restored.begin_again(work, manifest.at, manifest.head)
 

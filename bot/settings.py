@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         "", description="The site's 24 h number, shown to patients beside 120; needed by `followup run`."
     )
     site_place: str = Field("", description="Where visits take place, shown with every visit.")
+    clinic_calendar: Path | None = Field(
+        None, description="File with the clinic's own open and closed days; the official calendar alone when empty."
+    )
     protocol: Path | None = Field(None, description="Folder with protocol files; the bundled trial when empty.")
     invitation_hours: int = Field(72, description="How long an invitation link works.", ge=1, le=72)
     messages_per_second: int = Field(

@@ -11,11 +11,11 @@ from bot.domain.escalation import CaseState
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.urgency import Urgency
-from bot.domain.visits import VisitKind, VisitStatus
+from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.protocol.load import bundled
 from bot.store import visits
 from bot.texts import LOCALES
-from bot.usecases import enrol, forms, invite, screens
+from bot.usecases import arms, closing, enrol, forms, invite, reasons, record_visit, screens
 from handlers import messages
 
 Members = Callable[[], Iterable[str]]
@@ -41,10 +41,12 @@ def _commands() -> Iterable[str]:
 FAMILIES: Mapping[str, Members] = {
     "*.*": _form_fields,
     "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
+    "arm.order.*": lambda: (arms.AS_BEFORE, arms.NEW),
     "case.state.*": lambda: CaseState,
     # Collected from the calls of `escalate.step`, whose words become the keys.
     "case.step.*": lambda: (),
     "command.*": _commands,
+    "deviation.*": lambda: Deviation,
     "due.reply.*": lambda: (*_REPLIES, "none"),
     "due.status.*": lambda: _OPEN_STATUSES,
     "duty.*": lambda: ("on", "off"),
@@ -55,6 +57,7 @@ FAMILIES: Mapping[str, Members] = {
     "language.*": lambda: LOCALES,
     "participation.*": lambda: ParticipationState,
     "patient.reach.*": lambda: ("linked", "blocked"),
+    "reason.*": lambda: reasons.CODES,
     "relation.*": lambda: _RELATIONS,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
     "request.*": lambda: _REPLIES[1:],
@@ -63,11 +66,12 @@ FAMILIES: Mapping[str, Members] = {
     "role.shown.*": lambda: CLINICAL,
     "speak.other.*": lambda: (*messages.KINDS, "unknown"),
     "urgency.*": lambda: Urgency,
-    "visit.bring.*": lambda: VisitKind,
+    "visit.bring.*": lambda: (kind for kind in VisitKind if kind.is_told),
     "visit.kind.*": lambda: VisitKind,
+    "visit.outcome.*": lambda: (visits.DONE, visits.MISSED, visits.NOT_NEEDED, record_visit.WILL_COME),
     "visit.reply.*": lambda: (*_REPLIES, "none"),
     "visit.short.*": lambda: VisitKind,
-    "visit.state.*": lambda: (visits.DONE, visits.MISSED, visits.CANCELLED),
+    "visit.source.*": lambda: visits.SOURCES,
     "visit.thanks_*": lambda: _REPLIES[1:],
 }
 
@@ -96,4 +100,9 @@ def protocol_values(key: str) -> frozenset[str]:
     return frozenset(given)
 
 
-_MODULES = (enrol,)  # Importing it registers the dialogues whose fields are named by keys.
+_MODULES = (
+    arms,
+    closing,
+    enrol,
+    record_visit,
+)  # Importing it registers the dialogues whose fields are named by keys.

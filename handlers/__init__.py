@@ -39,6 +39,8 @@ COMMANDS: dict[str, Callback] = {
     "patients": staff.on_patients,
     "patient": staff.on_patient,
     "due": staff.on_due,
+    "today": staff.on_today,
+    "deviations": staff.on_deviations,
     "alerts": staff.on_alerts,
     "adherence": staff.on_adherence,
     "duty": staff.on_duty,

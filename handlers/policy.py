@@ -1,12 +1,13 @@
 """Who may do what? One table, route by role; what is not listed is denied (SEC-01)."""
 
-from bot.domain.roles import CLINICAL, SUBJECT_SIDE, Role
+from bot.domain.roles import CLINICAL, PHYSICIANS, SUBJECT_SIDE, Role
 
 ANYBODY = frozenset(Role)
 SUBJECT = frozenset(SUBJECT_SIDE)
 PATIENT = frozenset({Role.PATIENT})
 ACTING = frozenset(CLINICAL)
 READING = frozenset({*CLINICAL, Role.MONITOR})
+DECIDING = frozenset(PHYSICIANS)
 COORDINATOR = frozenset({Role.COORDINATOR})
 ADMIN = frozenset({Role.ADMIN})
 
@@ -63,12 +64,18 @@ POLICY: dict[str, frozenset[Role]] = {
     "patient.open": READING,
     "due": READING,
     "due.page": READING,
+    "today": READING,
+    "today.page": READING,
+    "deviations": READING,
+    "deviations.page": READING,
     "adherence": READING,
     "adherence.open": READING,
     "alerts": READING,
     "alerts.page": READING,
     "case.open": READING,
     "visit.open": READING,
+    "visit.recorded": READING,
+    "visit.recorded_list": READING,
     # Staff who act.
     "case.acknowledge": ACTING,
     "case.take_over": ACTING,
@@ -76,7 +83,18 @@ POLICY: dict[str, frozenset[Role]] = {
     "case.resolve": ACTING,
     "case.outcome": ACTING,
     "visit.record": ACTING,
+    "visit.done_today": ACTING,
+    "visit.phoned": ACTING,
     "visit.move": ACTING,
+    "visit.confirm_day": ACTING,
+    "visit.correct": ACTING,
+    "visit.explain": ACTING,
+    "patient.change": ACTING,
+    "patient.interval": ACTING,
+    "patient.extra_visit": ACTING,
+    "patient.close": ACTING,
+    "patient.invite_again": ACTING,
+    "patient.arm": DECIDING,
     "duty": ACTING,
     "duty.set": ACTING,
     "settings.duty": ACTING,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.store.models import Subject
-from bot.usecases import cases, enrol, settings, staff, staff_queries
+from bot.usecases import cases, due, enrol, recorded, settings, staff, staff_queries
 from bot.work import Work
 from handlers.context import TrialContext
 
@@ -27,7 +27,15 @@ async def on_adherence(update: Update, context: TrialContext) -> None:
 
 
 async def on_due(update: Update, context: TrialContext) -> None:
-    await context.handle(update, "due", staff_queries.show_due)
+    await context.handle(update, "due", due.show_due)
+
+
+async def on_today(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "today", due.show_today)
+
+
+async def on_deviations(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "deviations", recorded.show_deviations)
 
 
 async def on_alerts(update: Update, context: TrialContext) -> None:

@@ -7,6 +7,7 @@ window that these functions return.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -18,7 +19,15 @@ class VisitKind(StrEnum):
     """What a planned visit is for."""
 
     CBC = "cbc"
+    EVALUATION = "evaluation"
+    EXTRA = "extra"
+    FERRITIN = "ferritin"
     INJECTION = "injection"
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether patients hear of such visits: evaluating the response is a task for staff."""
+        return self is not VisitKind.EVALUATION
 
 
 class VisitStatus(StrEnum):
@@ -32,6 +41,21 @@ class VisitStatus(StrEnum):
     MISSED = "missed"
 
 
+class Deviation(StrEnum):
+    """How the day on which a visit was held differs from what the protocol asks, the gravest first."""
+
+    TOO_EARLY = "too_early"  # an injection sooner after the last one than is safe
+    NO_COUNT_BEFORE = "no_count_before"  # an injection without a blood count in the days before it
+    MISSED = "missed"
+    LATE = "late"
+    EARLY = "early"
+
+    @property
+    def is_important(self) -> bool:
+        """Return whether it may matter for safety; the investigator has the last word."""
+        return self in (Deviation.TOO_EARLY, Deviation.NO_COUNT_BEFORE)
+
+
 class TooEarly(FollowupError):
     """An injection was recorded sooner after the last one than the protocol allows."""
 
@@ -39,6 +63,15 @@ class TooEarly(FollowupError):
         super().__init__(f"{on.isoformat()} is before {earliest_on.isoformat()}, the first allowed day")
         self.on = on
         self.earliest_on = earliest_on
+
+
+class TooNear(FollowupError):
+    """An injection was recorded less than the shortest interval before one that was really given later."""
+
+    def __init__(self, on: date, other_on: date) -> None:
+        super().__init__(f"{on.isoformat()} is too near before the one on {other_on.isoformat()}")
+        self.on = on
+        self.other_on = other_on
 
 
 class NotInThisArm(FollowupError):
@@ -73,19 +106,36 @@ class IntervalNotAllowed(FollowupError):
 class VisitRule:
     """How often one kind of visit recurs, in whole days; part of the protocol files.
 
+    A kind that does not recur (an extra visit, the evaluation of the response) leaves the intervals at 0.
+    In ``on_demand_arms`` nothing is planned until staff choose an interval.
     ``late_days`` and ``very_late_days`` count from the target day and are the first
     day of that status. ``before_injection_days`` is how many days before a planned
     injection a visit of this kind still counts for it (0 = only on the day itself).
+    ``near_cbc_days`` is how far a visit of this kind moves to fall on the day of a blood count.
     """
 
     kind: VisitKind
     arms: tuple[str, ...]
-    shortest_days: int
-    longest_days: int
-    initial_days: int
     late_days: int
     very_late_days: int
+    shortest_days: int = 0
+    longest_days: int = 0
+    initial_days: int = 0
+    on_demand_arms: tuple[str, ...] = ()
     before_injection_days: int = 0
+    near_cbc_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRule:
+    """When the response to treatment is evaluated: the later of two days, and before the next injection.
+
+    ``from_day`` counts from the first injection, ``after_last_days`` from injection number ``after_injections``.
+    """
+
+    from_day: int
+    after_injections: int
+    after_last_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +296,44 @@ def check_held(rule: VisitRule, arm: str, on: date, today: date, last_on: date |
         earliest_on = last_on + timedelta(days=rule.shortest_days)
         if on < earliest_on:
             raise TooEarly(on, earliest_on)
+
+
+def check_spacing(rule: VisitRule, on: date, others: Collection[date]) -> None:
+    """Refuse an injection on ``on`` that lies too near to one of ``others``, the days of all other real ones.
+
+    Raises:
+        TooEarly: less than ``rule.shortest_days`` after the one before.
+        TooNear: less than ``rule.shortest_days`` before the one that followed.
+    """
+    shortest = timedelta(days=rule.shortest_days)
+    before = max((each for each in others if each <= on), default=None)
+    after = min((each for each in others if each > on), default=None)
+    if before is not None and on < before + shortest:
+        raise TooEarly(on, before + shortest)
+    if after is not None and after < on + shortest:
+        raise TooNear(on, after)
+
+
+def deviations_of(
+    visit: PlannedVisit, rule: VisitRule, on: date, last_on: date | None, counts: Collection[date], count_days: int
+) -> tuple[Deviation, ...]:
+    """Return how a visit that was held ``on`` differs from the protocol, the gravest first; empty if it does not.
+
+    An injection is measured from ``last_on``, the last real one before it: sooner than ``rule.shortest_days`` is
+    too early, later than ``rule.longest_days`` is late; the first injection can be neither. It needs one of
+    ``counts`` (days of real blood counts) on day ``-count_days`` to 0. Everything else is measured by its window.
+    """
+    found = []
+    if visit.kind is VisitKind.INJECTION:
+        if last_on is not None and on < last_on + timedelta(days=rule.shortest_days):
+            found.append(Deviation.TOO_EARLY)
+        if not any(on - timedelta(days=count_days) <= each <= on for each in counts):
+            found.append(Deviation.NO_COUNT_BEFORE)
+        if last_on is not None and on > last_on + timedelta(days=rule.longest_days):
+            found.append(Deviation.LATE)
+    elif not in_window(visit, on):
+        found.append(Deviation.LATE if on > visit.last_on else Deviation.EARLY)
+    return tuple(found)
 
 
 def _check_interval(days: int, rule: VisitRule) -> None:

@@ -10,12 +10,16 @@ from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, ho
 from bot.domain.questionnaires import Item, ItemKind, NotAnAnswer, Questionnaire, accept
 from bot.domain.triage import RECORDED, Example, TriageRule, split_example
 from bot.domain.urgency import Urgency
+from bot.domain.visits import VisitKind
 from bot.protocol.load import Folder, ProtocolFaulty, ProtocolProblem, load
 from bot.protocol.model import Protocol, chain_name
 
 # Staff roles, and the two that are worked out when a page goes out.
 ROLES = frozenset({"coordinator", "investigator", "pi", "monitor", "admin", "on_duty", "everyone"})
 CHAINS = ("red", "amber", "yellow", "request")
+
+# What does not recur, so that it has no interval.
+ONCE = frozenset({VisitKind.EVALUATION, VisitKind.EXTRA})
 
 # Beyond so many combinations of earlier answers a question is taken to be reachable.
 MOST_COMBINATIONS = 50_000
@@ -162,14 +166,32 @@ def _visit_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
                 yield ProtocolProblem(file, rule.kind, f"arm {arm} has no injections")
         if not rule.arms:
             yield ProtocolProblem(file, rule.kind, "no arm has these visits")
+        for arm in rule.on_demand_arms:
+            if arm not in rule.arms:
+                yield ProtocolProblem(file, rule.kind, f"on_demand_arms: arm {arm} has no such visits")
+        if not 0 < rule.late_days < rule.very_late_days:
+            yield ProtocolProblem(file, rule.kind, "late_days must lie above 0 and below very_late_days")
+        intervals = (rule.shortest_days, rule.longest_days, rule.initial_days)
+        if rule.kind in ONCE:
+            if any(intervals) or rule.on_demand_arms:
+                yield ProtocolProblem(file, rule.kind, "visits of this kind do not recur: no intervals")
+            continue
         if not 0 < rule.shortest_days <= rule.longest_days:
             yield ProtocolProblem(file, rule.kind, "the window is empty: shortest_days is above longest_days")
         elif not rule.shortest_days <= rule.initial_days <= rule.longest_days:
             yield ProtocolProblem(file, rule.kind, "initial_days lies outside the window")
-        if not 0 < rule.late_days < rule.very_late_days:
-            yield ProtocolProblem(file, rule.kind, "late_days must lie above 0 and below very_late_days")
         if not 0 <= rule.before_injection_days < rule.shortest_days:
             yield ProtocolProblem(file, rule.kind, "the windows before two injections overlap")
+        if not 0 <= rule.near_cbc_days < rule.shortest_days:
+            yield ProtocolProblem(file, rule.kind, "near_cbc_days must lie below shortest_days")
+    for kind in VisitKind:
+        if kind not in protocol.visits:
+            yield ProtocolProblem(file, kind, "there is no rule for visits of this kind")
+    evaluation, closures = protocol.evaluation, protocol.closures
+    if min(evaluation.from_day, evaluation.after_injections, evaluation.after_last_days) <= 0:
+        yield ProtocolProblem(file, "evaluation", "the days and the number of injections must be above 0")
+    if closures.at_least_days < 1 or closures.told_days_before < 1:
+        yield ProtocolProblem(file, "closures", "at_least_days and told_days_before must be above 0")
 
 
 def _reminder_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:

@@ -78,13 +78,13 @@ def load(folder: Folder) -> Protocol:
         ProtocolFaulty: with every unreadable file, unknown field, missing field and wrong type at once.
     """
     problems: list[ProtocolProblem] = []
-    trial = _read(folder, "protocol.yaml", TrialFile, problems)
-    visits = _read(folder, "visits.yaml", VisitsFile, problems)
-    reminders = _read(folder, "reminders.yaml", RemindersFile, problems)
-    items = _read(folder, "items.yaml", ItemsFile, problems)
-    triage = _read(folder, "triage.yaml", TriageFile, problems)
-    lexicon = _read(folder, "lexicon.yaml", LexiconFile, problems)
-    escalation = _read(folder, "escalation.yaml", EscalationFile, problems)
+    trial = read(folder, "protocol.yaml", TrialFile, problems)
+    visits = read(folder, "visits.yaml", VisitsFile, problems)
+    reminders = read(folder, "reminders.yaml", RemindersFile, problems)
+    items = read(folder, "items.yaml", ItemsFile, problems)
+    triage = read(folder, "triage.yaml", TriageFile, problems)
+    lexicon = read(folder, "lexicon.yaml", LexiconFile, problems)
+    escalation = read(folder, "escalation.yaml", EscalationFile, problems)
     if trial is not None:
         problems += _timezone_problems(trial)
         problems += _twice("protocol.yaml", (arm.code for arm in trial.arms))
@@ -115,6 +115,8 @@ def load(folder: Folder) -> Protocol:
         tablets=trial.tablets,
         consent=trial.consent,
         visits=MappingProxyType({rule.kind: rule for rule in visits.visits}),
+        evaluation=visits.evaluation,
+        closures=visits.closures,
         reminders=reminders.visit_reminders,
         quiet_hours=reminders.quiet_hours,
         dose_prompt=reminders.dose_prompt,
@@ -157,7 +159,7 @@ def _mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any, Any]:
 _PlainLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def _read(folder: Folder, name: str, shape: type[T], problems: list[ProtocolProblem]) -> T | None:
+def read(folder: Folder, name: str, shape: type[T], problems: list[ProtocolProblem]) -> T | None:
     """Read one file into ``shape``, or add what is wrong with it to ``problems``."""
     try:
         text = (folder / name).read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
+from bot.domain.calendar import ClosureRule
 from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
@@ -16,7 +17,7 @@ from bot.domain.questionnaires import Questionnaire
 from bot.domain.reminders import DosePrompt, QuietHours, ReminderStep
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency
-from bot.domain.visits import VisitKind, VisitRule
+from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
 
 # A word that no field knows is an error, and so is a number in quotes; this reaches every nested value.
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -97,6 +98,8 @@ class VisitsFile:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     visits: tuple[VisitRule, ...]
+    evaluation: EvaluationRule
+    closures: ClosureRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,8 @@ class Protocol:
     tablets: Tablets
     consent: Consent
     visits: Mapping[VisitKind, VisitRule]
+    evaluation: EvaluationRule
+    closures: ClosureRule
     reminders: tuple[ReminderStep, ...]
     quiet_hours: QuietHours
     dose_prompt: DosePrompt

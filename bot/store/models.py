@@ -139,6 +139,9 @@ class Subject(Audited, table=True):
     enrolled_at: datetime
     enrolled_by: str
     state_changed_at: datetime
+    arm_since_on: date | None = None  # when the arm was changed after enrolment
+    closed_on: date | None = None
+    closed_because: str | None = Field(default=None, sa_type=Encrypted)
 
 
 class Weight(Audited, table=True):
@@ -214,6 +217,7 @@ class Visit(Audited, table=True):
     plan_version: int = 1
     # No clinic day fits the window: staff choose one, and until then nobody is told this date.
     undecided: bool = False
+    chosen: bool = False  # staff chose this day: a new plan leaves it alone as long as it fits
     proposed_on: date | None = None  # the day that the patient asks for; a coordinator confirms or refuses it
     proposed_at: datetime | None = None
     state: str = "planned"  # planned | done | missed | not_needed | cancelled
@@ -236,7 +240,7 @@ class VisitRecord(Audited, table=True):
     held_on: date | None = None
     source: str = "clinic"  # clinic | phone | patient | paper
     reason: str | None = Field(default=None, sa_type=Encrypted)  # of a correction, a deviation, or "not needed"
-    deviation: str | None = None  # bot.domain.visits.Deviation: how the day lies outside the window
+    deviation: str | None = None  # bot.domain.visits.Deviation, the gravest first, "+" between several
     recorded_at: datetime
     recorded_by: str
 

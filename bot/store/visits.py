@@ -1,14 +1,19 @@
 """Which visits does a subject have: planned ones, and those that took place?"""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
+from sqlalchemy import ColumnElement, case, exists, func, or_
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from bot.domain.visits import VisitKind
+from bot.domain.visits import Deviation, VisitKind
 from bot.store.models import Subject, Visit, VisitRecord
 
-PLANNED, DONE, MISSED, CANCELLED = "planned", "done", "missed", "cancelled"
+PLANNED, DONE, MISSED, NOT_NEEDED, CANCELLED = "planned", "done", "missed", "not_needed", "cancelled"
+# Who says what became of a visit: the clinic's own staff, somebody on the phone, the patient, a paper.
+CLINIC, PHONE, PATIENT, PAPER = SOURCES = ("clinic", "phone", "patient", "paper")
+DIVIDER = "+"  # between the deviations of one record
 
 
 def open_one(session: Session, subject: Subject, kind: VisitKind) -> Visit | None:
@@ -27,12 +32,152 @@ def open_all(session: Session, subject: Subject) -> Sequence[Visit]:
     ).all()
 
 
+def held_days(session: Session, subject: Subject, kind: VisitKind, besides: int | None = None) -> list[date]:
+    """Return the days on which visits of a kind really took place, oldest first, without the visit ``besides``."""
+    days = session.exec(
+        select(col(VisitRecord.held_on))
+        .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
+        .where(Visit.subject_id == subject.id, Visit.kind == kind, VisitRecord.outcome == DONE, _newest())
+        .where(col(Visit.id) != (besides or 0))
+        .order_by(col(VisitRecord.held_on))
+    ).all()
+    return [day for day in days if day is not None]
+
+
+def open_told(session: Session, subject: Subject) -> Sequence[Visit]:
+    """Return the planned visits that patients hear of, in the same order."""
+    return [visit for visit in open_all(session, subject) if VisitKind(visit.kind).is_told]
+
+
 def last_held(session: Session, subject: Subject, kind: VisitKind) -> date | None:
-    """Return the day of the last visit of a kind that really took place."""
+    """Return the day of the last visit of a kind that really took place, as it was last corrected."""
     return session.exec(
         select(col(VisitRecord.held_on))
         .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
-        .where(Visit.subject_id == subject.id, Visit.kind == kind, VisitRecord.outcome == DONE)
+        .where(Visit.subject_id == subject.id, Visit.kind == kind, VisitRecord.outcome == DONE, _newest())
         .order_by(col(VisitRecord.held_on).desc())
         .limit(1)
     ).first()
+
+
+def records_of(session: Session, visit_id: int) -> Sequence[VisitRecord]:
+    """Return everything that was recorded about a visit, the first version first."""
+    return session.exec(
+        select(VisitRecord).where(VisitRecord.visit_id == visit_id).order_by(col(VisitRecord.version))
+    ).all()
+
+
+def newest_record(session: Session, visit_id: int) -> VisitRecord | None:
+    """Return what counts of a visit that was recorded."""
+    return session.exec(
+        select(VisitRecord).where(VisitRecord.visit_id == visit_id).order_by(col(VisitRecord.version).desc()).limit(1)
+    ).first()
+
+
+def recorded(session: Session, subject: Subject, first: int, many: int) -> Sequence[tuple[Visit, VisitRecord]]:
+    """Return ``many`` recorded visits from the ``first`` on with what counts of each, the newest day first."""
+    return session.exec(
+        select(Visit, VisitRecord)
+        .join(VisitRecord, col(VisitRecord.visit_id) == col(Visit.id))
+        .where(Visit.subject_id == subject.id, _newest())
+        .order_by(func.coalesce(VisitRecord.held_on, Visit.target_on).desc(), col(Visit.id).desc())
+        .offset(first)
+        .limit(many)
+    ).all()
+
+
+def count_recorded(session: Session, subject: Subject) -> int:
+    return session.exec(
+        select(func.count())
+        .select_from(VisitRecord)
+        .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
+        .where(Visit.subject_id == subject.id, _newest())
+    ).one()
+
+
+def injections_held(session: Session, subject: Subject) -> Sequence[tuple[Visit, VisitRecord]]:
+    """Return the injections that really took place with what counts of each, oldest first."""
+    return session.exec(
+        select(Visit, VisitRecord)
+        .join(VisitRecord, col(VisitRecord.visit_id) == col(Visit.id))
+        .where(
+            Visit.subject_id == subject.id,
+            Visit.kind == VisitKind.INJECTION,
+            VisitRecord.outcome == DONE,
+            _newest(),
+        )
+        .order_by(col(VisitRecord.held_on), col(Visit.id))
+    ).all()
+
+
+def deviations(session: Session, first: int, many: int) -> Sequence[tuple[VisitRecord, Visit, Subject]]:
+    """Return ``many`` records that count and deviate, from the ``first`` on: important ones first."""
+    return session.exec(
+        select(VisitRecord, Visit, Subject)
+        .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
+        .join(Subject, col(Visit.subject_id) == col(Subject.id))
+        .where(col(VisitRecord.deviation).is_not(None), _newest())
+        .order_by(_important().desc(), func.coalesce(VisitRecord.held_on, Visit.target_on).desc())
+        .order_by(col(VisitRecord.id).desc())
+        .offset(first)
+        .limit(many)
+    ).all()
+
+
+def count_deviations(session: Session) -> tuple[int, int]:
+    """Return how many records that count deviate, and how many of them importantly."""
+    return session.exec(
+        select(func.count(), func.coalesce(func.sum(_important()), 0)).where(
+            col(VisitRecord.deviation).is_not(None), _newest()
+        )
+    ).one()
+
+
+def write_record(
+    session: Session,
+    visit: Visit,
+    outcome: str,
+    held_on: date | None,
+    *,
+    at: datetime,
+    by: str,
+    source: str = CLINIC,
+    reason: str | None = None,
+    deviations: Sequence[Deviation] = (),
+) -> VisitRecord:
+    """Write down what became of a visit as its next version; what was recorded before stays (DI-03)."""
+    before = newest_record(session, visit.id or 0)
+    record = VisitRecord(
+        visit_id=visit.id or 0,
+        version=before.version + 1 if before else 1,
+        outcome=outcome,
+        held_on=held_on,
+        source=source,
+        reason=reason,
+        deviation=DIVIDER.join(deviations) or None,
+        recorded_at=at,
+        recorded_by=by,
+    )
+    visit.state = outcome
+    session.add(record)
+    session.flush()
+    return record
+
+
+def deviations_in(record: VisitRecord) -> list[Deviation]:
+    """Return how a recorded visit deviates, the gravest first."""
+    return [Deviation(each) for each in (record.deviation or "").split(DIVIDER) if each]
+
+
+def _newest() -> ColumnElement[bool]:
+    """Return the condition under which a record counts: no later version of it is there."""
+    later = aliased(VisitRecord)
+    return ~exists().where(
+        col(later.visit_id) == col(VisitRecord.visit_id), col(later.version) > col(VisitRecord.version)
+    )
+
+
+def _important() -> ColumnElement[int]:
+    """Return 1 for a record with a deviation that is important, else 0; the gravest stands first in the column."""
+    grave = [col(VisitRecord.deviation).startswith(each.value) for each in Deviation if each.is_important]
+    return case((or_(*grave), 1), else_=0)

@@ -9,13 +9,23 @@ from bot.domain.escalation import CaseEvent, CaseState, RefusedTransition
 from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import audit, people
-from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject
+from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject, Visit
+from bot.store.visits import PLANNED
 from bot.usecases import escalate
-from bot.work import Button, Lane, Lines, Text, Work
+from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PER_PAGE = 8
 # Nobody turns a hundred pages; who looks for one of so many gives the code.
 COUNTED_TO = 1_000
+# How a request about a visit ends by itself when staff record or move the visit.
+SETTLED = {
+    "visit_done": "outcome.visit_done",
+    "visit_missed": "outcome.visit_missed",
+    "visit_not_needed": "outcome.visit_not_needed",
+    "visit_moved": "outcome.visit_moved",
+    "visit_kept": "outcome.visit_kept",
+    "visit_cancelled": "outcome.visit_cancelled",
+}
 
 
 def show_alerts(work: Work, page: int = 0) -> None:
@@ -49,13 +59,13 @@ def how_many(number: int) -> int | Text:
     return Text("list.more_than", {"n": COUNTED_TO}) if number > COUNTED_TO else number
 
 
-def pager(action: str, page: int, count: int) -> list[list[Button]]:
-    """Return the row that leads to the pages before and after, where there are any."""
+def pager(action: str, page: int, count: int, **args: Any) -> list[list[Button]]:
+    """Return the row that leads to the pages before and after, where there are any; ``args`` go with it."""
     row = []
     if page > 0:
-        row.append(Button("list.earlier", action, {"page": page - 1}))
+        row.append(Button("list.earlier", action, {**args, "page": page - 1}))
     if (page + 1) * PER_PAGE < count:
-        row.append(Button("list.more", action, {"page": page + 1}))
+        row.append(Button("list.more", action, {**args, "page": page + 1}))
     return [row] if row else []
 
 
@@ -93,17 +103,39 @@ def _buttons(work: Work, case: Escalation) -> list[list[Button]]:
         return []
     args = {"case": case.id}
     state = CaseState(case.state)
-    if rules.awaits_acknowledgement(state):
-        return [[Button("case.button.acknowledge", "case.acknowledge", args)]]
+    rows: list[list[Button]] = []
     if state is CaseState.RESOLVED:
-        return []
-    rows = []
+        return rows
+    if rules.awaits_acknowledgement(state):
+        return [[Button("case.button.acknowledge", "case.acknowledge", args)], *_visit_buttons(work, case)]
+    rows += _visit_buttons(work, case)
     if case.acknowledged_by_id != work.caller.staff_id:
         rows.append([Button("case.button.take_over", "case.take_over", args)])
     rows += [
         [Button("case.button.spoke", "case.contact", {**args, "spoke": True})],
         [Button("case.button.no_answer", "case.contact", {**args, "spoke": False})],
         [Button("case.button.resolve", "case.resolve", args)],
+    ]
+    return rows
+
+
+def _visit_buttons(work: Work, case: Escalation) -> list[list[Button]]:
+    """Return what settles a request about a visit; whoever does one of these needs not take the case over first."""
+    if case.kind != escalate.REQUEST or case.visit_id is None:
+        return []
+    visit = work.session.get_one(Visit, case.visit_id)
+    if visit.state != PLANNED:
+        return []
+    target = {"visit": visit.id, "version": visit.plan_version}
+    rows = []
+    if visit.proposed_on is not None:
+        proposed = {**target, "on": visit.proposed_on.isoformat()}
+        day = Day(visit.proposed_on, "short_day")
+        rows.append([Button("visit.button.confirm_day", "visit.confirm_day", proposed, values={"day": day})])
+    rows += [
+        [Button("visit.button.move", "visit.move", target)],
+        [Button("visit.button.phoned", "visit.phoned", target)],
+        [Button("visit.button.open", "visit.open", {"visit": visit.id})],
     ]
     return rows
 
@@ -193,7 +225,29 @@ def resolve(work: Work, args: dict[str, Any]) -> None:
     work.answer("case.resolved", number=case.id, code=subject.code, outcome=Text(_outcome_key(work, case)))
 
 
+def settle(work: Work, case: Escalation, outcome: str) -> None:
+    """Close a request in the name of who acts, whoever had it; that colleague is told."""
+    owner = case.acknowledged_by_id
+    state = CaseState(case.state)
+    if rules.awaits_acknowledgement(state):
+        state = rules.advance(state, CaseEvent.ACKNOWLEDGE)
+        case.acknowledged_at, case.acknowledged_by_id = work.now, work.caller.staff_id
+        work.unplan("settled", kind=escalate.NEXT_PAGE, about_id=case.id)
+        work.silence("settled", purpose=escalate.PAGE, about_id=case.id)
+        if work.caller.staff_id is not None:
+            _close_other_pages(work, case)
+    case.state = rules.advance(state, CaseEvent.RESOLVE)
+    case.outcome, case.resolved_at, case.resolved_by_id = outcome, work.now, work.caller.staff_id
+    escalate.step(work, case, "settled", outcome)
+    if owner is not None and owner != work.caller.staff_id and (colleague := people.member(work.session, owner)):
+        subject = work.session.get_one(Subject, case.subject_id)
+        outcome_text = Text(_outcome_key(work, case))
+        work.say(colleague[1], "case.told.settled", number=case.id, code=subject.code, outcome=outcome_text)
+
+
 def _outcome_key(work: Work, case: Escalation) -> str:
+    if case.outcome in SETTLED:
+        return SETTLED[case.outcome]
     for outcome in work.protocol.outcomes:
         if outcome.code == case.outcome:
             return outcome.text
@@ -266,7 +320,7 @@ def _steps(work: Work, case: Escalation) -> Lines:
                 {
                     "at": work.texts.moment(step.at, zone, work.caller.locale),
                     "what": Text(f"case.step.{step.what.replace(' ', '_')}"),
-                    "by": _by(work, step.by),
+                    "by": by_whom(work, step.by),
                 },
             )
             for step in reversed(steps)
@@ -274,7 +328,8 @@ def _steps(work: Work, case: Escalation) -> Lines:
     )
 
 
-def _by(work: Work, label: str) -> object:
+def by_whom(work: Work, label: str) -> object:
+    """Return how an author of a record is named to staff."""
     kind, _, rest = label.partition(":")
     if kind == "staff":
         return work.session.get_one(StaffMember, int(rest.split(":")[0])).name

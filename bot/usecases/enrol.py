@@ -183,7 +183,7 @@ def first_injection(work: Work, _values: Values, text: str) -> Reading[str]:
     return Reading(reading.value.isoformat(), reading.confirm, text)
 
 
-def _interval(kind: VisitKind) -> Any:
+def interval(kind: VisitKind) -> Any:
     def parse(work: Work, _values: Values, text: str) -> Reading[int]:
         rule = work.protocol.visits[kind]
         reading = parse_whole_number(text)
@@ -194,7 +194,7 @@ def _interval(kind: VisitKind) -> Any:
     return parse
 
 
-def _intervals(kind: VisitKind) -> Any:
+def intervals(kind: VisitKind) -> Any:
     def choices(work: Work, _values: Values) -> list[Choice]:
         rule = work.protocol.visits[kind]
         return [
@@ -205,11 +205,11 @@ def _intervals(kind: VisitKind) -> Any:
     return choices
 
 
-def _formulations(work: Work, _values: Values) -> list[Choice]:
+def formulations(work: Work, _values: Values) -> list[Choice]:
     return [Choice(f"formulation.{each}", each.value) for each in work.protocol.tablets.formulations]
 
 
-def _strengths(work: Work, _values: Values) -> list[Choice]:
+def strengths(work: Work, _values: Values) -> list[Choice]:
     return [Choice(f"{strength} mg", strength, plain=True) for strength in work.protocol.tablets.strengths_mg]
 
 
@@ -283,16 +283,16 @@ FORM = forms.register(
             Field(
                 "cbc_interval_days",
                 "enrol.ask.cbc_interval_days",
-                _intervals(VisitKind.CBC),
-                _interval(VisitKind.CBC),
+                intervals(VisitKind.CBC),
+                interval(VisitKind.CBC),
                 show=_days,
                 columns=3,
             ),
             Field(
                 "injection_interval_days",
                 "enrol.ask.injection_interval_days",
-                _intervals(VisitKind.INJECTION),
-                _interval(VisitKind.INJECTION),
+                intervals(VisitKind.INJECTION),
+                interval(VisitKind.INJECTION),
                 wanted=_has_injections,
                 show=_days,
                 columns=3,
@@ -300,14 +300,14 @@ FORM = forms.register(
             Field(
                 "formulation",
                 "enrol.ask.formulation",
-                _formulations,
+                formulations,
                 wanted=_has_tablets,
                 show=lambda _work, value: Text(f"formulation.{value}"),
             ),
             Field(
                 "strength_mg",
                 "enrol.ask.strength_mg",
-                _strengths,
+                strengths,
                 wanted=_has_tablets,
                 show=lambda _work, value: f"{value} mg",
                 columns=3,

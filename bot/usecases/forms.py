@@ -57,6 +57,7 @@ class Form:
     roles: frozenset[Role]
     summary: str | None = None
     names: str = ""  # prefix of the text keys that name the fields in the summary
+    notes: Callable[[Work, Values], Sequence[Text]] | None = None  # what the summary says besides: what will follow
 
     def field(self, name: str) -> Field:
         for each in self.fields:
@@ -290,7 +291,8 @@ def _ask_to_confirm(work: Work, form: Form, dialogue: Dialogue, values: Values) 
         for each in form.fields
         if each.name in values
     ]
-    work.answer(form.summary, rows, single_use=True, lines=Lines(lines))
+    notes = form.notes(work, values) if form.notes else ()
+    work.answer(form.summary, rows, single_use=True, lines=Lines([*lines, *notes]))
 
 
 def _ask_what_to_change(work: Work, form: Form, dialogue: Dialogue, values: Values) -> None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from bot.domain import visits as rules
 from bot.domain.visits import PlannedVisit, VisitKind
 from bot.store import visits
-from bot.store.models import Subject, Visit, VisitRecord
+from bot.store.models import Subject, Visit
 from bot.usecases import visit_reminders
 from bot.work import Work
 
@@ -18,7 +18,15 @@ def plan_first(work: Work, subject: Subject) -> None:
     if subject.first_injection_on is not None:
         first = _plan(work, subject, rules.first_injection(subject.first_injection_on))
         if subject.first_injection_on < work.today:
-            _record(work, first, visits.DONE, subject.first_injection_on)
+            visits.write_record(
+                work.session,
+                first,
+                visits.DONE,
+                subject.first_injection_on,
+                at=work.now,
+                by=work.caller.label,
+            )
+            visit_reminders.drop_reminders(work, first, "the visit is done")
             _plan_next_injection(work, subject, subject.first_injection_on)
     plan_cbc(work, subject)
 
@@ -38,10 +46,71 @@ def plan_cbc(work: Work, subject: Subject, not_before: date | None = None) -> No
     present = visits.open_one(work.session, subject, VisitKind.CBC)
     if present is None:
         _plan(work, subject, planned)
-    elif present.target_on != planned.target_on and present.reply is None and present.plan_version == 1:
+    elif present.target_on != planned.target_on and present.reply is None and not present.chosen:
         # A day that the patient confirmed or staff chose is not moved behind their backs.
         move(work, present, planned.target_on, planned)
         visit_reminders.announce(work, present)
+
+
+def plan_next(work: Work, subject: Subject) -> None:
+    """Plan what follows from what was held and what is planned; what stands already is left as it is."""
+    last = visits.last_held(work.session, subject, VisitKind.INJECTION)
+    rule = work.protocol.visits[VisitKind.INJECTION]
+    planned = visits.open_one(work.session, subject, VisitKind.INJECTION)
+    if planned is None and last is not None and rules.has_visits(rule, subject.arm):
+        _plan_next_injection(work, subject, last)
+    plan_cbc(work, subject)
+
+
+def plan_again(work: Work, subject: Subject, visit: Visit, on: date) -> Visit:
+    """Plan a visit like one that did not take place, on the day that staff chose.
+
+    Raises:
+        TooEarly: an injection less than the shortest interval after the last one.
+    """
+    kind = VisitKind(visit.kind)
+    check_new_day(work, subject, kind, on)
+    again = _plan(work, subject, PlannedVisit(kind, on, on, on), title=visit.title, chosen=True)
+    plan_next(work, subject)
+    return again
+
+
+def plan_extra(work: Work, subject: Subject, title: str, on: date) -> Visit:
+    """Plan a visit that the protocol does not name, on the day that staff chose."""
+    return _plan(work, subject, PlannedVisit(VisitKind.EXTRA, on, on, on), title=title, chosen=True)
+
+
+def replan_all(work: Work, subject: Subject, reason: str) -> None:
+    """Plan everything again from what really happened, and drop what this arm does not have.
+
+    A day that a person chose stays as long as the injection before it stays.
+    """
+    for each in visits.open_all(work.session, subject):
+        if not rules.has_visits(work.protocol.visits[VisitKind(each.kind)], subject.arm):
+            cancel(work, each, reason)
+    rule = work.protocol.visits[VisitKind.INJECTION]
+    last = visits.last_held(work.session, subject, VisitKind.INJECTION)
+    first_on = subject.first_injection_on
+    planned = rules.first_injection(first_on) if first_on is not None else None
+    if last is not None:
+        planned = rules.next_injection(last, subject.injection_interval_days or rule.initial_days, rule, work.today)
+    if rules.has_visits(rule, subject.arm) and planned is not None:
+        present = visits.open_one(work.session, subject, VisitKind.INJECTION)
+        if present is None:
+            _plan(work, subject, planned)
+        elif present.target_on != planned.target_on and (not present.chosen or present.first_on != planned.first_on):
+            move(work, present, planned.target_on, planned)
+            visit_reminders.announce(work, present)
+        else:
+            present.first_on, present.last_on = planned.first_on, planned.last_on
+    plan_cbc(work, subject)
+
+
+def cancel(work: Work, visit: Visit, reason: str) -> None:
+    """Take a visit off the plan; whatever was planned or queued for it is cancelled with it."""
+    visit.state = visits.CANCELLED
+    work.session.flush()
+    visit_reminders.drop_reminders(work, visit, reason)
 
 
 def _plan_next_injection(work: Work, subject: Subject, last_on: date) -> Visit:
@@ -50,10 +119,14 @@ def _plan_next_injection(work: Work, subject: Subject, last_on: date) -> Visit:
     return _plan(work, subject, rules.next_injection(last_on, interval, rule))
 
 
-def _plan(work: Work, subject: Subject, planned: PlannedVisit) -> Visit:
+def _plan(
+    work: Work, subject: Subject, planned: PlannedVisit, *, title: str | None = None, chosen: bool = False
+) -> Visit:
     visit = Visit(
         subject_id=subject.id or 0,
         kind=planned.kind,
+        title=title,
+        chosen=chosen,
         target_on=planned.target_on,
         first_on=planned.first_on,
         last_on=planned.last_on,
@@ -63,52 +136,6 @@ def _plan(work: Work, subject: Subject, planned: PlannedVisit) -> Visit:
     work.session.flush()
     visit_reminders.plan_reminders(work, subject, visit)
     return visit
-
-
-def record(work: Work, visit: Visit, outcome: str, held_on: date | None, next_on: date | None = None) -> Visit:
-    """Record a visit as done on a day, or as missed with the new day; return the visit planned next.
-
-    Raises:
-        InFuture, TooEarly: the day cannot be.
-    """
-    subject = work.session.get_one(Subject, visit.subject_id)
-    if outcome == visits.DONE:
-        assert held_on is not None
-        kind = VisitKind(visit.kind)
-        rules.check_held(
-            work.protocol.visits[kind],
-            subject.arm,
-            held_on,
-            work.today,
-            visits.last_held(work.session, subject, kind),
-        )
-    _record(work, visit, outcome, held_on)
-    if visit.kind == VisitKind.INJECTION:
-        if outcome == visits.DONE:
-            assert held_on is not None
-            following = _plan_next_injection(work, subject, held_on)
-        else:
-            following = _plan(work, subject, _missed_plan(work, subject, VisitKind.INJECTION, next_on))
-        plan_cbc(work, subject)
-        return following
-    if outcome == visits.DONE:
-        plan_cbc(work, subject)
-    else:
-        _plan(work, subject, _missed_plan(work, subject, VisitKind.CBC, next_on))
-    present = visits.open_one(work.session, subject, VisitKind.CBC)
-    assert present is not None
-    return present
-
-
-def _missed_plan(work: Work, subject: Subject, kind: VisitKind, next_on: date | None) -> PlannedVisit:
-    """Return the plan for a visit that staff moved to ``next_on``.
-
-    Raises:
-        TooEarly: an injection less than the shortest interval after the last one.
-    """
-    assert next_on is not None
-    check_new_day(work, subject, kind, next_on)
-    return PlannedVisit(kind, next_on, next_on, next_on)
 
 
 def check_new_day(work: Work, subject: Subject, kind: VisitKind, on: date) -> None:
@@ -121,30 +148,21 @@ def check_new_day(work: Work, subject: Subject, kind: VisitKind, on: date) -> No
             raise rules.TooEarly(on, earliest)
 
 
-def _record(work: Work, visit: Visit, outcome: str, held_on: date | None) -> None:
-    visit.state = outcome
-    work.session.add(
-        VisitRecord(
-            visit_id=visit.id or 0,
-            outcome=outcome,
-            held_on=held_on,
-            recorded_at=work.now,
-            recorded_by=work.caller.label,
-        )
-    )
-    work.session.flush()
-    visit_reminders.drop_reminders(work, visit, f"the visit is {outcome}")
-
-
 def move(work: Work, visit: Visit, on: date, window: PlannedVisit | None = None) -> None:
-    """Move a visit; whatever was planned or queued for the old day is cancelled with it."""
+    """Move a visit; whatever was planned or queued for the old day is cancelled with it.
+
+    With a ``window`` it is the rules that move it, without one a person.
+    """
     subject = work.session.get_one(Subject, visit.subject_id)
     check_new_day(work, subject, VisitKind(visit.kind), on)
     visit_reminders.drop_reminders(work, visit, "the visit was moved")
     visit.target_on = on
     if window is not None:
         visit.first_on, visit.last_on = window.first_on, window.last_on
+    visit.chosen = window is None
     visit.plan_version += 1
+    visit.undecided = False
+    visit.proposed_on = visit.proposed_at = None
     visit.reply = visit.replied_at = visit.replied_by = None
     work.session.flush()
     visit_reminders.plan_reminders(work, subject, visit)

@@ -4,7 +4,7 @@ from bot.domain.escalation import RefusedTransition
 from bot.domain.parsing import Unreadable
 from bot.domain.participation import ParticipationRefused
 from bot.domain.questionnaires import NotAnAnswer
-from bot.domain.visits import InFuture, IntervalNotAllowed, NotInThisArm, TooEarly
+from bot.domain.visits import InFuture, IntervalNotAllowed, NotInThisArm, TooEarly, TooNear
 from bot.errors import FollowupError
 from bot.work import Day
 
@@ -67,6 +67,8 @@ def text_of(error: FollowupError) -> tuple[str, dict[str, object]]:
         return error.reason, {}
     if isinstance(error, TooEarly):
         return "refused.too_early", {"earliest": Day(error.earliest_on, "full_day")}
+    if isinstance(error, TooNear):
+        return "refused.too_near", {"other": Day(error.other_on, "full_day")}
     if isinstance(error, IntervalNotAllowed):
         return "refused.interval", {"shortest": error.shortest_days, "longest": error.longest_days}
     return KEYS.get(type(error), "refused.other"), {}

@@ -1,13 +1,27 @@
 """What does a person see who is in the middle of nothing: the menu, the commands, how to reach a human?"""
 
+from datetime import date
+
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import Role
 from bot.store.models import Account, Subject
 from bot.work import Button, Text, Work
 
 PATIENT_COMMANDS = ("menu", "unwell", "visits", "tablets", "team", "settings", "stop", "help")
-STAFF_COMMANDS = ("enrol", "alerts", "due", "patients", "patient", "adherence", "duty", "settings", "help")
-MONITOR_COMMANDS = ("alerts", "due", "patients", "patient", "adherence", "settings", "help")
+STAFF_COMMANDS = (
+    "enrol",
+    "alerts",
+    "today",
+    "due",
+    "patients",
+    "patient",
+    "adherence",
+    "deviations",
+    "duty",
+    "settings",
+    "help",
+)
+MONITOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name not in ("enrol", "duty"))
 ADMIN_COMMANDS = ("staff", "settings", "help")
 
 COMMANDS: dict[Role, tuple[str, ...]] = {
@@ -85,11 +99,20 @@ def show_help(work: Work) -> None:
         )
 
 
-def set_commands(work: Work, account: Account, role: Role) -> None:
-    """Give a chat the command menu of its role, in its language."""
-    names = [
-        name
-        for name in COMMANDS[role]
-        if name != "tablets" or work.caller.subject_id is None or takes_tablets(work, subject_of(work))
-    ]
+def set_commands(work: Work, account: Account, role: Role, subject: Subject | None = None) -> None:
+    """Give a chat the command menu of its role, in its language; ``subject`` is whom it speaks for."""
+    if subject is None and work.caller.subject_id is not None:
+        subject = subject_of(work)
+    names = [name for name in COMMANDS[role] if name != "tablets" or subject is None or takes_tablets(work, subject)]
     work.commands(account, names)
+
+
+def back_to(subject: Subject) -> list[Button]:
+    """Return the button with which staff go back to a subject's card."""
+    return [Button("patient.button.back", "patient.open", {"subject": subject.id}, values={"code": subject.code})]
+
+
+def provisional(work: Work, *days: date) -> Text | str:
+    """Return the line that warns staff of days in a year whose official holidays are not known yet; else nothing."""
+    years = sorted({day.year for day in days if work.clinic.is_provisional(day)})
+    return Text("clinic.provisional", {"year": str(years[0])}) if years else ""

@@ -1,4 +1,4 @@
-"""What do staff ask: who is there, what is due, how is this patient, were the tablets taken?"""
+"""What do staff ask: who is there, how is this patient, were the tablets taken?"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,15 +16,14 @@ from bot.domain.escalation import CaseState
 from bot.domain.parsing import Unreadable, parse_subject_code
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import CLINICAL, Role
-from bot.domain.visits import PlannedVisit, VisitKind, VisitStatus, visit_status
 from bot.store import audit, people
 from bot.store import visits as stored
-from bot.store.models import DoseOrder, Escalation, Response, Subject, Visit, Weight
+from bot.store.models import DoseOrder, Escalation, Response, Subject, Weight
 from bot.texts import number
-from bot.usecases import cases, enrol, escalate, refusals, screens, tablets
+from bot.usecases import cases, enrol, escalate, reasons, refusals, screens, tablets
+from bot.usecases.visit_names import named, short
 from bot.work import Button, Day, Lines, Text, Work
 
-DUE_DAYS = 7
 PICTURE_MONTHS = 3
 
 
@@ -67,51 +66,6 @@ def show_patients(work: Work, page: int = 0) -> None:
     work.answer("patients.title", rows, n=cases.how_many(count))
 
 
-def show_due(work: Work, page: int = 0) -> None:
-    """List visits that are overdue or come in the next seven days, the oldest first."""
-    until = work.today + timedelta(days=DUE_DAYS)
-    # Who has withdrawn is not chased.
-    condition = (
-        Visit.state == stored.PLANNED,
-        Visit.target_on <= until,
-        col(Subject.state).in_((ParticipationState.INVITED, ParticipationState.ON_STUDY)),
-    )
-    count = cases.count_some(
-        work, select(Visit.id).join(Subject, col(Visit.subject_id) == col(Subject.id)).where(*condition)
-    )
-    if count == 0:
-        work.answer("due.none")
-        return
-    rows_found = work.session.exec(
-        select(Visit, Subject)
-        .join(Subject, col(Visit.subject_id) == col(Subject.id))
-        .where(*condition)
-        # In the order of the index: of a day with thousands of visits only one page is read.
-        .order_by(col(Visit.target_on), col(Visit.subject_id), col(Visit.id))
-        .offset(page * cases.PER_PAGE)
-        .limit(cases.PER_PAGE)
-    ).all()
-    audit.record(work.session, "due.listed", page=page)
-    rows = []
-    for visit, subject in rows_found:
-        label = work.text(
-            "due.row",
-            day=work.texts.short_day(visit.target_on, work.caller.locale),
-            code=subject.code,
-            what=work.text(f"visit.short.{visit.kind}"),
-            status=work.text(f"due.status.{status_of(work, visit)}"),
-            reply=work.text(f"due.reply.{visit.reply or 'none'}"),
-        )
-        rows.append([Button(label, "visit.open", {"visit": visit.id}, plain=True)])
-    rows += cases.pager("due.page", page, count)
-    work.answer("due.title", rows, n=cases.how_many(count), day=Day(work.today))
-
-
-def status_of(work: Work, visit: Visit) -> VisitStatus:
-    planned = PlannedVisit(VisitKind(visit.kind), visit.target_on, visit.first_on, visit.last_on)
-    return visit_status(planned, work.protocol.visits[VisitKind(visit.kind)], work.today)
-
-
 def open_patient(work: Work, args: dict[str, Any]) -> None:
     show_patient(work, work.session.get_one(Subject, args["subject"]))
 
@@ -128,19 +82,19 @@ def show_patient(work: Work, subject: Subject) -> None:
                     "patient.button.visit",
                     "visit.open",
                     {"visit": visit.id},
-                    values={
-                        "what": Text(f"visit.short.{visit.kind}"),
-                        "day": Day(visit.target_on, "short_day"),
-                    },
+                    values={"what": short(work, visit), "day": Day(visit.target_on, "short_day")},
                 )
             ]
             for visit in planned
         ]
     for case in _open_cases(work, subject):
         rows.append([Button("patient.button.case", "case.open", {"case": case.id}, values={"number": case.id})])
+    rows.append([Button("patient.button.recorded", "visit.recorded_list", {"subject": subject.id, "page": 0})])
     if work.protocol.arms[subject.arm].tablets:
         rows.append([Button("patient.button.adherence", "adherence.open", {"subject": subject.id})])
-    if work.caller.role is Role.COORDINATOR:
+    if work.caller.role in CLINICAL:
+        rows.append([Button("patient.button.change", "patient.change", {"subject": subject.id})])
+    if work.caller.role is Role.COORDINATOR and subject.state != ParticipationState.OFF_STUDY:
         rows.append([Button("patient.button.invite", "patient.invite", {"subject": subject.id})])
     work.answer(
         "patient.card",
@@ -149,7 +103,7 @@ def show_patient(work: Work, subject: Subject) -> None:
         arm=Text(work.protocol.arms[subject.arm].name),
         age=screens.age(work, subject),
         weight=_weight(work, subject),
-        state=Text(f"participation.{subject.state}"),
+        state=_state(subject),
         reach=_reach(work, subject),
         language=Text(f"language.{subject.locale}"),
         phone=escalate.phone_of(work, subject),
@@ -158,7 +112,7 @@ def show_patient(work: Work, subject: Subject) -> None:
                 Text(
                     "patient.visit",
                     {
-                        "what": Text(f"visit.kind.{visit.kind}"),
+                        "what": named(visit),
                         "day": Day(visit.target_on),
                         "reply": Text(f"visit.reply.{visit.reply or 'none'}"),
                     },
@@ -186,7 +140,21 @@ def show_patient(work: Work, subject: Subject) -> None:
     )
 
 
-def invite_again(work: Work, args: dict[str, Any]) -> None:
+def is_open(subject: Subject) -> bool:
+    """Return whether visits are still planned for this subject: not withdrawn, not closed."""
+    return subject.state in (ParticipationState.INVITED, ParticipationState.ON_STUDY)
+
+
+def _state(subject: Subject) -> Text:
+    """Return where a subject stands; of a closed participation since when and why."""
+    state = Text(f"participation.{subject.state}")
+    if subject.closed_on is None:
+        return state
+    closed = {"state": state, "day": Day(subject.closed_on), "reason": reasons.shown(subject.closed_because)}
+    return Text("patient.closed", closed)
+
+
+def hand_out_links(work: Work, args: dict[str, Any]) -> None:
     """Make new links for a subject; earlier ones that were not used stop working."""
     enrol.hand_out_invitations(work, work.session.get_one(Subject, args["subject"]))
 

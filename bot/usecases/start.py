@@ -99,10 +99,17 @@ def consent(work: Work, args: dict[str, Any]) -> None:
 
 
 def _first_not_agreed(work: Work, subject: Subject) -> int | None:
-    """Return the first part of this version that was not agreed to when it was last answered."""
+    """Return the first part of this version that was not agreed to when it was last answered.
+
+    Who comes back after leaving agrees to all of it again.
+    """
     given = work.session.exec(
         select(Consent)
-        .where(Consent.subject_id == subject.id, Consent.version == work.protocol.consent.version)
+        .where(
+            Consent.subject_id == subject.id,
+            Consent.version == work.protocol.consent.version,
+            Consent.at >= subject.state_changed_at,
+        )
         .order_by(col(Consent.id))
     ).all()
     newest = {each.item: each.agreed for each in given}

@@ -16,7 +16,7 @@ NEED_HELP = "need_help"
 
 def plan_reminders(work: Work, subject: Subject, visit: Visit) -> None:
     """Enter the reminders of a visit that are still to come; nothing before consent (DI-19)."""
-    if not may_be_reminded(ParticipationState(subject.state)):
+    if not may_be_reminded(ParticipationState(subject.state)) or visit.undecided:
         return
     for due in reminder_rules.reminders_for(
         visit.target_on,
@@ -40,7 +40,7 @@ def plan_reminders(work: Work, subject: Subject, visit: Visit) -> None:
 
 def replan(work: Work, subject: Subject) -> None:
     """Enter the reminders that had to wait for consent, or that move to a new hour."""
-    for visit in visits.open_all(work.session, subject):
+    for visit in visits.open_told(work.session, subject):
         work.forget_plan(REMINDER, visit.id or 0)
         plan_reminders(work, subject, visit)
 
@@ -61,7 +61,7 @@ def remind(work: Work, item: AgendaItem) -> str:
         return "not on study"
     if visit.reply not in (None, NEED_HELP):
         return "answered already"
-    together = [each for each in visits.open_all(work.session, subject) if each.target_on == visit.target_on]
+    together = [each for each in visits.open_told(work.session, subject) if each.target_on == visit.target_on]
     if visit.id != together[0].id:
         # One message names both visits of a day; the first of them carries it.
         return "said with the other visit of that day"

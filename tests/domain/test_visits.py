@@ -7,15 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.visits import (
+    Deviation,
     InFuture,
     IntervalNotAllowed,
     NotInThisArm,
     PlannedVisit,
     TooEarly,
+    TooNear,
     VisitKind,
     VisitRule,
     VisitStatus,
     check_held,
+    check_spacing,
+    deviations_of,
     first_injection,
     has_visits,
     in_window,
@@ -265,3 +269,62 @@ def test_a_control_has_counts_but_no_injections() -> None:
 def test_a_visit_cannot_have_been_held_tomorrow() -> None:
     with pytest.raises(InFuture):
         check_held(CBC, "TG2", on=plus(1), today=DAY, last_on=None)
+
+
+WINDOW = PlannedVisit(VisitKind.CBC, plus(7), plus(5), plus(9))
+DOSE = PlannedVisit(VisitKind.INJECTION, plus(21), plus(21), plus(35))
+
+
+@pytest.mark.parametrize(
+    ("visit", "on", "last_on", "counts", "found"),
+    [
+        pytest.param(WINDOW, 5, None, [], [], id="the first day of the window is on time"),
+        pytest.param(WINDOW, 9, None, [], [], id="the last day of the window is on time"),
+        pytest.param(WINDOW, 4, None, [], ["early"], id="a day before the window"),
+        pytest.param(WINDOW, 10, None, [], ["late"], id="a day after the window"),
+        pytest.param(DOSE, 21, 0, [21], [], id="day 21 with a count on the same day"),
+        pytest.param(DOSE, 21, 0, [18], [], id="a count on day -3"),
+        pytest.param(DOSE, 21, 0, [17], ["no_count_before"], id="a count on day -4 is too old"),
+        pytest.param(DOSE, 21, 0, [22], ["no_count_before"], id="a count after the dose is no count before it"),
+        pytest.param(DOSE, 20, 0, [20], ["too_early"], id="day 20"),
+        pytest.param(DOSE, 35, 0, [35], [], id="day 35 is the last on time"),
+        pytest.param(DOSE, 36, 0, [36], ["late"], id="day 36"),
+        pytest.param(DOSE, 36, 0, [], ["no_count_before", "late"], id="the graver one comes first"),
+        pytest.param(DOSE, 60, None, [60], [], id="the first injection is neither early nor late"),
+    ],
+)
+def test_how_a_visit_deviates(
+    visit: PlannedVisit, on: int, last_on: int | None, counts: list[int], found: list[str]
+) -> None:
+    rule = INJECTION if visit.kind is VisitKind.INJECTION else CBC
+    last = None if last_on is None else plus(last_on)
+    days = [plus(each) for each in counts]
+    assert list(deviations_of(visit, rule, plus(on), last, days, CBC.before_injection_days)) == found
+
+
+def test_what_may_harm_is_important() -> None:
+    assert [each.value for each in Deviation if each.is_important] == ["too_early", "no_count_before"]
+
+
+@pytest.mark.parametrize(
+    ("on", "others", "refused"),
+    [
+        (21, [0], None),
+        (20, [0], TooEarly),
+        (0, [21], None),
+        (1, [21], TooNear),
+        (21, [0, 42], None),
+        (22, [0, 42], TooNear),
+        (0, [0], TooEarly),
+        (10, [], None),
+    ],
+)
+def test_an_injection_keeps_its_distance_on_both_sides(
+    on: int, others: list[int], refused: type[Exception] | None
+) -> None:
+    days = [plus(each) for each in others]
+    if refused is None:
+        check_spacing(INJECTION, plus(on), days)
+        return
+    with pytest.raises(refused):
+        check_spacing(INJECTION, plus(on), days)

@@ -31,7 +31,20 @@ def test_what_is_not_listed_is_denied(route: str) -> None:
     assert not allowed(f"{route}.more", Role.ADMIN)
 
 
-HEALTH = ["patients", "patient", "due", "adherence", "alerts", "case.open", "visit.open", "adherence.open"]
+HEALTH = [
+    "patients",
+    "patient",
+    "due",
+    "today",
+    "deviations",
+    "adherence",
+    "alerts",
+    "case.open",
+    "visit.open",
+    "visit.recorded",
+    "visit.recorded_list",
+    "adherence.open",
+]
 
 
 @pytest.mark.parametrize("route", HEALTH)
@@ -39,11 +52,27 @@ def test_an_admin_sees_no_health_data(route: str) -> None:
     assert not allowed(route, Role.ADMIN)
 
 
-@pytest.mark.parametrize("route", [name for name in POLICY if name.startswith(("case.", "visit.re", "visit.mo"))])
-def test_a_monitor_reads_and_changes_nothing(route: str) -> None:
-    if route not in {"case.open", "visit.open", "visit.reply"}:
-        assert not allowed(route, Role.MONITOR)
+@pytest.mark.parametrize("route", HEALTH)
+def test_a_monitor_reads_what_clinical_staff_read(route: str) -> None:
+    assert all(allowed(route, role) for role in (*CLINICAL, Role.MONITOR))
+
+
+CHANGING = [
+    name
+    for name in POLICY
+    if name.startswith(("case.", "visit.", "patient.")) and name not in {*HEALTH, "visit.reply", "patient.open"}
+]
+
+
+@pytest.mark.parametrize("route", CHANGING)
+def test_a_monitor_changes_nothing(route: str) -> None:
+    assert not allowed(route, Role.MONITOR)
+    if route not in {"patient.arm", "patient.invite"}:
         assert all(allowed(route, role) for role in CLINICAL)
+
+
+def test_only_physicians_change_an_arm() -> None:
+    assert {role for role in Role if allowed("patient.arm", role)} == {Role.INVESTIGATOR, Role.PI}
 
 
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.CAREGIVER, Role.STRANGER])

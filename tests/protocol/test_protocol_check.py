@@ -76,6 +76,22 @@ BROKEN = [
                  id="late after very late"),
     pytest.param("visits.yaml", "arms: [TG1, TG2]", "arms: [CTRL, TG2]", "injection", "has no injections",
                  id="injection in the control arm"),
+    pytest.param("visits.yaml", "on_demand_arms: [TG1]", "on_demand_arms: [CTRL]", "ferritin", "has no such visits",
+                 id="on demand where there is none"),
+    pytest.param("visits.yaml", "    longest_days: 21\n", "", "cbc", "window is empty", id="no longest interval"),
+    pytest.param("visits.yaml", "near_cbc_days: 6", "near_cbc_days: 21", "ferritin", "below shortest_days",
+                 id="moved by a whole interval"),
+    pytest.param("visits.yaml", "kind: extra", "kind: extra\n    initial_days: 7", "extra", "do not recur",
+                 id="interval of what does not recur"),
+    pytest.param("visits.yaml", """  - kind: extra
+    arms: [CTRL, TG1, TG2]
+    late_days: 3
+    very_late_days: 7
+""", "", "extra", "there is no rule", id="kind without a rule"),
+    pytest.param("visits.yaml", "after_injections: 3", "after_injections: 0", "evaluation", "above 0",
+                 id="evaluation after nothing"),
+    pytest.param("visits.yaml", "told_days_before: 10", "told_days_before: 0", "closures", "above 0",
+                 id="closure told on its day"),
     pytest.param("reminders.yaml", "days_before: 1, at: \"18:00\"", "days_before: 3, at: \"10:00\"", "day_1",
                  "same time as day_3", id="two reminders at once"),
     pytest.param("reminders.yaml", 'ends: "08:00"', 'ends: "21:00"', "quiet_hours", "are empty",
@@ -124,7 +140,7 @@ UNREADABLE = [
                  id="half a day"),
     pytest.param("visits.yaml", "shortest_days: 7\n", 'shortest_days: "7"\n', "cbc", "shortest_days",
                  id="number in quotes"),
-    pytest.param("visits.yaml", "    longest_days: 21\n", "", "cbc", "longest_days", id="missing field"),
+    pytest.param("visits.yaml", "    very_late_days: 7\n", "", "cbc", "very_late_days", id="missing field"),
     pytest.param("visits.yaml", "longest_days: 21", "shortest_days: 21", "", "given twice", id="field twice"),
     pytest.param("visits.yaml", "kind: injection", "kind: cbc", "cbc", "given twice", id="visit twice"),
     pytest.param("triage.yaml", "urgency: red_come", "urgency: red", "T01-fever-oral-ear-forehead", "urgency",

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bot.store.models import AuditEntry, DoseReport, Escalation
+from bot.store.models import AuditEntry, DoseReport, Escalation, Visit, VisitRecord
 from bot.story.stage import Stage
 from tests.people import begin, person, study
 from tests.stories.scenes import CALL_120, CHEST_PAIN, Watch, rows, unfinished_updates
@@ -80,3 +80,27 @@ async def test_two_doctors_acknowledge_at_the_same_moment(both_stages: Stage) ->
     toasts = {each.phone.last_toast for each in (made.doctor, made.coordinator)}
     assert made.doctor.label("case.toast.acknowledged") in toasts
     assert len(toasts) == 2
+
+
+@pytest.mark.req("DI-03")
+async def test_a_visit_is_recorded_corrected_listed_and_the_participation_closed(both_stages: Stage) -> None:
+    made = await study(both_stages)
+    nurse = made.coordinator
+    await nurse.says("/today")
+    await nurse.presses(nurse.label("due.button.done_today", code="S-001"))
+    await nurse.says("/patient S-001")
+    await nurse.taps("patient.button.recorded")
+    await nurse.presses("✅")
+    await nurse.taps("visit.button.correct")
+    await nurse.answers("=visit.outcome.done", "2026-11-01", "=visit.source.phone", "=reason.told_later")
+    await nurse.taps("form.button.save")
+    assert [record.version for record in await rows(both_stages, VisitRecord)] == [1, 2]
+    await made.doctor.says("/deviations")
+    assert "S-001" in made.doctor.phone.last.text
+    await nurse.says("/patient S-001")
+    await nurse.taps("patient.button.change", "change.button.close")
+    await nurse.answers("=reason.completed", "2026-11-02", "=form.button.save")
+    assert made.anna.read("closing.told")
+    planned = [visit.state for visit in await rows(both_stages, Visit, subject_id=1)]
+    assert "planned" not in planned
+    assert await unfinished_updates(both_stages) == []

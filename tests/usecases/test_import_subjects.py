@@ -5,6 +5,7 @@ from sqlmodel import select
 
 from bot.clock import SetClock
 from bot.deps import Deps
+from bot.domain.calendar import ClinicCalendar
 from bot.domain.people import BOT
 from bot.store.models import DoseOrder, Subject, Visit, Weight
 from bot.store.session import Store
@@ -24,6 +25,7 @@ def deps(store: Store) -> Deps:
         protocol=trial(),
         texts=bundled_texts(),
         settings=make_settings(database_url=str(store.url)),
+        clinic=ClinicCalendar(),
     )
 
 

@@ -17,8 +17,12 @@ ONE_OPEN = "uq_visit_open_kind"
 COLUMNS: tuple[tuple[str, sa.Column[Any]], ...] = (
     ("account", sa.Column("last_heard_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True)),
     ("subject", sa.Column("ferritin_interval_days", sa.Integer(), nullable=True)),
+    ("subject", sa.Column("arm_since_on", sa.Date(), nullable=True)),
+    ("subject", sa.Column("closed_on", sa.Date(), nullable=True)),
+    ("subject", sa.Column("closed_because", bot.store.types.Encrypted(), nullable=True)),
     ("visit", sa.Column("title", bot.store.types.Encrypted(), nullable=True)),
     ("visit", sa.Column("undecided", sa.Boolean(), nullable=False, server_default=sa.false())),
+    ("visit", sa.Column("chosen", sa.Boolean(), nullable=False, server_default=sa.false())),
     ("visit", sa.Column("proposed_on", sa.Date(), nullable=True)),
     ("visit", sa.Column("proposed_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True)),
     (
