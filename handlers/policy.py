@@ -74,6 +74,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "alerts.page": READING,
     "case.open": READING,
     "visit.open": READING,
+    "closure.page": READING,
     "visit.recorded": READING,
     "visit.recorded_list": READING,
     # Staff who act.
@@ -86,6 +87,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "visit.done_today": ACTING,
     "visit.phoned": ACTING,
     "visit.move": ACTING,
+    "closure.move": ACTING,
     "visit.confirm_day": ACTING,
     "visit.correct": ACTING,
     "visit.explain": ACTING,

@@ -36,6 +36,7 @@ JOBS = (
     Job("escalations", 1.0, agenda.escalations),
     Job("reminders", 10.0, agenda.reminders),
     Job("prompts", 10.0, agenda.prompts),
+    Job("closures", 3600.0, agenda.look_ahead),
     Job("watchdog", 60.0, watchdog.look),
     Job("seal", 60.0, chain.seal),
 )

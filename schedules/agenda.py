@@ -10,7 +10,7 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.people import BOT
 from bot.store import agenda
 from bot.store.models import AgendaItem
-from bot.usecases import escalate, outage, report, speak, tablets, visit_reminders
+from bot.usecases import closures, escalate, outage, overdue, report, speak, tablets, visit_reminders
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,12 @@ ESCALATIONS: Mapping[str, WorkOn] = {
     report.SILENCE: report.silent,
     speak.DOUBT: speak.doubt_silent,
 }
-REMINDERS: Mapping[str, WorkOn] = {visit_reminders.REMINDER: visit_reminders.remind, outage.ASK: outage.ask}
+REMINDERS: Mapping[str, WorkOn] = {
+    visit_reminders.REMINDER: visit_reminders.remind,
+    overdue.OVERDUE: overdue.tell,
+    closures.LIST: closures.tell,
+    outage.ASK: outage.ask,
+}
 PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 
@@ -37,6 +42,11 @@ async def escalations(deps: Deps) -> None:
 async def reminders(deps: Deps) -> None:
     """Send the visit reminders that have become due."""
     await work_off(deps, "reminders", REMINDERS)
+
+
+async def look_ahead(deps: Deps) -> None:
+    """Enter the lists of visits that coming closures of the clinic affect."""
+    await run(deps, BOT, "job:closures", closures.look_ahead)
 
 
 async def prompts(deps: Deps) -> None:

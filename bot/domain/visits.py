@@ -1,17 +1,17 @@
 """When is the next injection or blood count planned, and is it due, late or done?
 
-All dates are calendar days at the subject's site. The functions know no clinic
-calendar: whoever moves a target to a working day does it afterwards, inside the
-window that these functions return.
+All dates are calendar days at the subject's site. The rules for each kind know no clinic
+calendar; `on_clinic_day` then finds an open day inside the window that they return.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
+from bot.domain.calendar import ClinicCalendar
 from bot.errors import FollowupError
 
 
@@ -28,6 +28,16 @@ class VisitKind(StrEnum):
     def is_told(self) -> bool:
         """Return whether patients hear of such visits: evaluating the response is a task for staff."""
         return self is not VisitKind.EVALUATION
+
+
+# These wait for their day, so they are moved later and never earlier.
+LATER_ONLY = frozenset({VisitKind.INJECTION, VisitKind.EVALUATION})
+
+
+class NoDay(StrEnum):
+    """Why a visit has a target on which it cannot take place."""
+
+    NO_OPEN_DAY = "no_open_day"  # the clinic is closed on every day that the rules allow
 
 
 class VisitStatus(StrEnum):
@@ -140,12 +150,21 @@ class EvaluationRule:
 
 @dataclass(frozen=True, slots=True)
 class PlannedVisit:
-    """One visit with its target day and its window, both ends included."""
+    """One visit with its target day and its window, both ends included.
+
+    ``because`` says why nobody can be told the target; staff then choose, perhaps one of the days ``proposed``.
+    """
 
     kind: VisitKind
     target_on: date
     first_on: date
     last_on: date
+    because: NoDay | None = None
+    proposed: tuple[date, ...] = ()
+
+    @property
+    def undecided(self) -> bool:
+        return self.because is not None
 
 
 def has_visits(rule: VisitRule, arm: str) -> bool:
@@ -254,6 +273,79 @@ def next_cbc(
     if opens - routine <= before and opens <= latest:
         return _cbc(opens, opens, min(injection_target, latest))
     return _cbc(routine, earliest, latest)
+
+
+def next_ferritin(
+    last_on: date | None, interval_days: int, rule: VisitRule, cbc_on: date | None, start: date
+) -> PlannedVisit:
+    """Return the next ferritin: ``interval_days`` after the last one, or after ``start`` when there is none yet.
+
+    It moves by up to ``rule.near_cbc_days`` to the day of the blood count planned on ``cbc_on``, so that the
+    patient comes once. Source: the stop rule of deferasirox needs it (site default, to be confirmed by the PI).
+    """
+    _check_interval(interval_days, rule)
+    anchor = start if last_on is None else last_on
+    target = anchor + timedelta(days=interval_days)
+    near = timedelta(days=rule.near_cbc_days)
+    first = max(anchor + timedelta(days=rule.shortest_days), target - near)
+    last = min(anchor + timedelta(days=rule.longest_days), target + near)
+    if cbc_on is not None and first <= cbc_on <= last:
+        target = cbc_on
+    return PlannedVisit(VisitKind.FERRITIN, target, first, last)
+
+
+def evaluation(
+    injections: Sequence[date], rule: EvaluationRule, next_injection_on: date | None
+) -> PlannedVisit | None:
+    """Return when the response is evaluated, or None before the injections that it needs have been given.
+
+    ``injections`` are the days of the real ones in order. The target is the later of ``rule.from_day`` after the
+    first and ``rule.after_last_days`` after the last that is needed (registry text: after at least three cycles,
+    nine weeks); the window ends with the next injection.
+    """
+    if len(injections) < rule.after_injections:
+        return None
+    target = max(
+        injections[0] + timedelta(days=rule.from_day),
+        injections[rule.after_injections - 1] + timedelta(days=rule.after_last_days),
+    )
+    last = target if next_injection_on is None else max(target, next_injection_on)
+    return PlannedVisit(VisitKind.EVALUATION, target, target, last)
+
+
+def on_clinic_day(
+    visit: PlannedVisit, clinic: ClinicCalendar, today: date, injection_on: date | None = None
+) -> PlannedVisit:
+    """Return ``visit`` on an open day of its window, or undecided with proposals when there is none.
+
+    Injections and evaluations wait for the next open day. Others take the nearest, of two the earlier, but none
+    before ``today``. A count that comes before the injection on ``injection_on`` does not slip past it.
+    Proposed are the last open day before the target (of an injection: not before its window) and the first one
+    after it, whatever the window says: only staff may leave it.
+    """
+    target, last = visit.target_on, visit.last_on
+    if clinic.is_open(target):
+        return visit
+    if visit.kind is VisitKind.CBC and injection_on is not None and target <= injection_on:
+        last = min(last, injection_on)
+    later = clinic.next_open(target, last)
+    earlier = None
+    if visit.kind not in LATER_ONLY:
+        earlier = clinic.last_open(target, max(visit.first_on, min(today, target)))
+    found = [day for day in (earlier, later) if day is not None]
+    if found:
+        return replace(visit, target_on=min(found, key=lambda day: (abs((day - target).days), day)))
+    before = clinic.last_open(target, max(visit.first_on if visit.kind in LATER_ONLY else today, today))
+    after = clinic.next_open(max(target, today))
+    proposed = tuple(day for day in (before, after) if day is not None)
+    return replace(visit, because=NoDay.NO_OPEN_DAY, proposed=proposed)
+
+
+def overdue_on(rule: VisitRule, target_on: date, status: VisitStatus, clinic: ClinicCalendar) -> date:
+    """Return the clinic day on which a visit that nobody recorded becomes late or very late."""
+    days = rule.very_late_days if status is VisitStatus.VERY_LATE else rule.late_days
+    day = target_on + timedelta(days=days)
+    return clinic.next_open(day) or day
 
 
 def visit_status(

@@ -39,7 +39,7 @@ def show_alerts(work: Work, page: int = 0) -> None:
     for case, subject in escalate.open_cases(work, page * PER_PAGE, PER_PAGE):
         label = work.text(
             "alerts.row",
-            level=work.text(level_of(case)),
+            level=work.text(escalate.level_of(case)),
             code=subject.code,
             age=_age(work, case),
             state=work.text(f"case.state.{case.state}"),
@@ -84,7 +84,7 @@ def show_case(work: Work, case: Escalation) -> None:
     work.answer(
         "case.card",
         _buttons(work, case),
-        level=Text(level_of(case)),
+        level=Text(escalate.level_of(case)),
         number=case.id,
         code=subject.code,
         details=escalate.details_of(work, subject),
@@ -334,10 +334,6 @@ def by_whom(work: Work, label: str) -> object:
     if kind == "staff":
         return work.session.get_one(StaffMember, int(rest.split(":")[0])).name
     return Text(f"relation.{kind if kind in ('patient', 'caregiver') else 'bot'}")
-
-
-def level_of(case: Escalation) -> str:
-    return "urgency.request" if case.kind == escalate.REQUEST else f"urgency.{case.urgency}"
 
 
 def _age(work: Work, case: Escalation) -> str:

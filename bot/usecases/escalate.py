@@ -57,7 +57,7 @@ def raise_case(
         _join(work, present, urgency, because, summary, source)
         return present
     if kind == REQUEST and (present := open_request(work, subject, because, visit_id)) is not None:
-        _add_to_request(work, present, summary)
+        _add_to_request(work, present, urgency, summary)
         return present
     chain = work.protocol.chains[chain_name(kind, urgency)]
     case = Escalation(
@@ -82,7 +82,7 @@ def raise_case(
 
 def chain_name(kind: str, urgency: Urgency) -> str:
     """Return the name of the chain in escalation.yaml that serves this kind of case."""
-    if kind == REQUEST:
+    if kind == REQUEST and urgency is Urgency.YELLOW:
         return "request"
     return "red" if urgency.is_red else str(urgency)
 
@@ -115,12 +115,15 @@ def open_request(work: Work, subject: Subject, because: Sequence[str], visit_id:
     return None
 
 
-def _add_to_request(work: Work, case: Escalation, summary: Summary) -> None:
+def _add_to_request(work: Work, case: Escalation, urgency: Urgency, summary: Summary) -> None:
     told, new = json.loads(case.summary), _told(summary, "")
     if new in told:
         return
     case.summary = json.dumps([*told, new], ensure_ascii=False)
     joined = step(work, case, "joined")
+    if urgency.rank > Urgency(case.urgency).rank:
+        _upgrade(work, case, urgency)
+        return
     if case.pages or case.acknowledged_by_id is not None:
         _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
 
@@ -135,15 +138,20 @@ def _join(
     case.summary = json.dumps([*told, _told(summary, source)], ensure_ascii=False)
     joined = step(work, case, "joined", ", ".join(because))
     if urgency.rank > Urgency(case.urgency).rank:
-        step(work, case, "upgraded", f"{case.urgency} -> {urgency}")
-        case.urgency = urgency
-        case.chain = rules.chain_to_dict(work.protocol.chains[chain_name(SYMPTOM, urgency)])
-        page_afresh(work, case)
+        _upgrade(work, case, urgency)
     elif urgency.is_red and case.acknowledged_by_id is not None and not known:
         # Whoever took over the earlier danger may not be looking now: a new one pages from the start.
         page_afresh(work, case)
     elif urgency.is_red or case.acknowledged_by_id is not None:
         _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
+
+
+def _upgrade(work: Work, case: Escalation, urgency: Urgency) -> None:
+    """Give an open case a higher urgency, and page by its chain."""
+    step(work, case, "upgraded", f"{case.urgency} -> {urgency}")
+    case.urgency = urgency
+    case.chain = rules.chain_to_dict(work.protocol.chains[chain_name(case.kind, urgency)])
+    page_afresh(work, case)
 
 
 def page_afresh(work: Work, case: Escalation) -> None:
@@ -294,7 +302,7 @@ def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str,
             subject_id=case.subject_id,
             dedupe_key=f"page:{case.id}:{number}:{account.id}",
             silent=urgency is Urgency.YELLOW,
-            level=Text(f"urgency.{case.urgency}") if case.kind == SYMPTOM else Text("urgency.request"),
+            level=Text(level_of(case)),
             number=case.id,
             code=subject.code,
             phone=subject.phone or Text("case.no_phone"),
@@ -303,6 +311,12 @@ def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str,
             repeat=Text("case.repeat", {"n": case.pages}) if case.pages > 1 else "",
             details=details_of(work, subject),
         )
+
+
+def level_of(case: Escalation) -> str:
+    """Return the text key of how urgent a case is; a request that can wait is just a request."""
+    plain = case.kind == REQUEST and case.urgency == Urgency.YELLOW
+    return "urgency.request" if plain else f"urgency.{case.urgency}"
 
 
 def relation_of(case: Escalation) -> str:

@@ -127,7 +127,7 @@ def show_patient(work: Work, subject: Subject) -> None:
                 Text(
                     "patient.case",
                     {
-                        "level": Text(cases.level_of(case)),
+                        "level": Text(escalate.level_of(case)),
                         "number": case.id,
                         "state": Text(f"case.state.{case.state}"),
                     },

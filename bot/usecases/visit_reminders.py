@@ -7,7 +7,7 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.participation import ParticipationState, may_be_reminded
 from bot.store import people, visits
 from bot.store.models import AgendaItem, Subject, Visit
-from bot.usecases import screens
+from bot.usecases import overdue, screens
 from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
 REMINDER = "visit.reminder"
@@ -46,9 +46,10 @@ def replan(work: Work, subject: Subject) -> None:
 
 
 def drop_reminders(work: Work, visit: Visit, reason: str) -> None:
-    """Cancel what is planned or queued for a visit as it was."""
+    """Cancel what is planned or queued for a visit as it was, for patients and for staff."""
     work.unplan(reason, kind=REMINDER, about_id=visit.id)
     work.silence(reason, purpose=REMINDER, about_id=visit.id)
+    work.unplan(reason, kind=overdue.OVERDUE, about_id=visit.id)
 
 
 def remind(work: Work, item: AgendaItem) -> str:
@@ -80,7 +81,7 @@ def remind(work: Work, item: AgendaItem) -> str:
 
 
 def announce(work: Work, visit: Visit) -> None:
-    """Tell the patient the day that staff chose for a visit."""
+    """Tell the patient the new day of a visit, or that the team will tell it."""
     subject = work.session.get_one(Subject, visit.subject_id)
     if not may_be_reminded(ParticipationState(subject.state)):
         return
@@ -88,7 +89,7 @@ def announce(work: Work, visit: Visit) -> None:
         work,
         subject,
         visit,
-        "visit.announced",
+        "visit.announced.undecided" if visit.undecided else "visit.announced",
         key=f"announced:{visit.id}:{visit.plan_version}",
         due_at=reminder_rules.out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours),
         what=Text(f"visit.kind.{visit.kind}"),

@@ -193,7 +193,7 @@ class TestRecording:
         sees = Watch(study.clara)
         await study.stage.until(at("2026-11-17T10:00"))
         assert reminders(study.clara, sees.new) == []
-        assert (await planned(study, "S-003")).target_on == date(2026, 11, 28)
+        assert (await planned(study, "S-003")).target_on == date(2026, 11, 27), "the 28th is a Saturday"
 
     async def test_a_control_has_no_injection_to_record(self, study: Study) -> None:
         await study.coordinator.says("/patient S-003")
