@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from bot.clock import Clock, real_seconds
+from bot.domain.calendar import ClinicCalendar
 from bot.metrics import Metrics
 from bot.protocol.model import Protocol
 from bot.settings import Settings
@@ -53,6 +54,7 @@ class Deps:
     protocol: Protocol
     texts: Texts
     settings: Settings
+    clinic: ClinicCalendar = field(default_factory=ClinicCalendar)
     username: str = "followup_bot"  # of the bot, for invitation links
     # When parts of this process last did their work, on the monotonic clock: what only memory knows.
     pulses: dict[str, float] = field(default_factory=dict)

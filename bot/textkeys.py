@@ -20,7 +20,7 @@ from handlers import messages
 
 Members = Callable[[], Iterable[str]]
 
-_REPLIES = ("will_come", "another_day", "need_help")
+_REPLIES = ("will_come", "another_day", "need_help", "came", "could_not")
 _RELATIONS = ("patient", "caregiver", "bot")
 # The status of a visit that is still planned; the others are the visit's own state.
 _OPEN_STATUSES = (VisitStatus.PLANNED, VisitStatus.DUE, VisitStatus.LATE, VisitStatus.VERY_LATE)
@@ -57,7 +57,6 @@ FAMILIES: Mapping[str, Members] = {
     "patient.reach.*": lambda: ("linked", "blocked"),
     "relation.*": lambda: _RELATIONS,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
-    "request.*": lambda: _REPLIES[1:],
     "request.sent.*": lambda: ("photo", "voice", "document", "video"),
     "role.*": lambda: Role,
     "role.shown.*": lambda: CLINICAL,
@@ -68,7 +67,6 @@ FAMILIES: Mapping[str, Members] = {
     "visit.reply.*": lambda: (*_REPLIES, "none"),
     "visit.short.*": lambda: VisitKind,
     "visit.state.*": lambda: (visits.DONE, visits.MISSED, visits.CANCELLED),
-    "visit.thanks_*": lambda: _REPLIES[1:],
 }
 
 # What the code gives to texts that the trial's files name, by the beginning of the key. None: to none of these.

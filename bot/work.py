@@ -75,6 +75,7 @@ class Work:
         self.protocol = deps.protocol
         self.texts = deps.texts
         self.settings = deps.settings
+        self.clinic = deps.clinic
         self.caller = caller
         self.cause = cause
         self.now = now

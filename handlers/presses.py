@@ -19,6 +19,7 @@ from bot.usecases import (
     start,
     tablets,
     visits,
+    wishes,
 )
 from bot.work import Work
 from handlers.context import PressUseCase, TrialContext
@@ -59,6 +60,15 @@ PRESSES: dict[str, PressUseCase] = {
     "danger.now": speak.danger_now,
     "danger.not_now": speak.danger_not_now,
     "visit.reply": visits.reply,
+    "visit.wish": visits.wish,
+    "visit.none_fits": visits.none_fits,
+    "visit.call_me": visits.call_me,
+    "visit.words": visits.write,
+    "visit.later": visits.ask_later,
+    "visit.later_at": visits.remind_later,
+    "visit.past": visits.past,
+    "visit.ask": visits.ask,
+    "visit.tablets": visits.answer_tablets,
     "tablets.answer": tablets.answer,
     "team.call_me": speak.call_me,
     "team.write": speak.write,
@@ -77,6 +87,8 @@ PRESSES: dict[str, PressUseCase] = {
     "visit.open": visits.show_visit,
     "visit.record": record_visit.start_recording,
     "visit.move": record_visit.start_moving,
+    "visit.confirm_day": wishes.confirm_day,
+    "visit.refuse_day": wishes.refuse_day,
     "staff.show": staff.show,
     "staff.ask_end": staff.ask_end,
     "staff.end": staff.end,

@@ -13,7 +13,15 @@ from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.questionnaires import Questionnaire
-from bot.domain.reminders import DosePrompt, QuietHours, ReminderStep
+from bot.domain.reminders import (
+    AnotherDay,
+    ChaseStep,
+    DailyLimit,
+    DosePrompt,
+    QuietHours,
+    ReminderStep,
+    RemindLater,
+)
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency
 from bot.domain.visits import VisitKind, VisitRule
@@ -105,6 +113,11 @@ class RemindersFile:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     visit_reminders: tuple[ReminderStep, ...]
+    visit_day_ends: time
+    remind_later: RemindLater
+    another_day: AnotherDay
+    missed_visit: tuple[ChaseStep, ...]
+    daily_limit: DailyLimit
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
     yellow_at: time
@@ -156,6 +169,11 @@ class Protocol:
     consent: Consent
     visits: Mapping[VisitKind, VisitRule]
     reminders: tuple[ReminderStep, ...]
+    visit_day_ends: time
+    remind_later: RemindLater
+    another_day: AnotherDay
+    missed_visit: tuple[ChaseStep, ...]
+    daily_limit: DailyLimit
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
     yellow_at: time

@@ -7,6 +7,9 @@ from sqlmodel import Session, col, select
 
 from bot.store.models import AgendaItem
 
+# Why an entry or a message was skipped whose use had passed; what an outage swallowed is found by these words.
+TOO_LATE = "too late to be useful"
+
 
 def due(session: Session, kinds: Collection[str], now: datetime, limit: int) -> Sequence[AgendaItem]:
     """Return waiting entries of ``kinds`` whose time has come, oldest first, locked for this transaction."""
@@ -16,6 +19,20 @@ def due(session: Session, kinds: Collection[str], now: datetime, limit: int) -> 
         .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
         .limit(limit)
         .with_for_update(skip_locked=True)
+    ).all()
+
+
+def waiting_for(session: Session, subject_id: int, kinds: Collection[str], until: datetime) -> Sequence[AgendaItem]:
+    """Return the waiting entries of a subject that become due before ``until``, the soonest first."""
+    return session.exec(
+        select(AgendaItem)
+        .where(
+            AgendaItem.state == "waiting",
+            AgendaItem.subject_id == subject_id,
+            AgendaItem.due_at < until,
+            col(AgendaItem.kind).in_(kinds),
+        )
+        .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
     ).all()
 
 
@@ -39,4 +56,14 @@ def overdue_since(session: Session, before: datetime) -> Sequence[AgendaItem]:
         .where(AgendaItem.state == "waiting", AgendaItem.due_at < before)
         .order_by(col(AgendaItem.due_at))
         .limit(100)
+    ).all()
+
+
+def too_late(session: Session, since: datetime, limit: int = 1000) -> Sequence[AgendaItem]:
+    """Return what was skipped after ``since`` because its use had passed, the oldest first."""
+    return session.exec(
+        select(AgendaItem)
+        .where(AgendaItem.state == "skipped", AgendaItem.reason == TOO_LATE, col(AgendaItem.closed_at) > since)
+        .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
+        .limit(limit)
     ).all()

@@ -9,11 +9,17 @@ from bot.domain.escalation import CaseEvent, CaseState, RefusedTransition
 from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import audit, people
-from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject
+from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject, Visit
+from bot.store.visits import PLANNED
 from bot.usecases import escalate
-from bot.work import Button, Lane, Lines, Text, Work
+from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PER_PAGE = 8
+# How a request about a visit ends by itself when staff move the visit or leave it where it is.
+SETTLED = {
+    "visit_moved": "outcome.visit_moved",
+    "visit_kept": "outcome.visit_kept",
+}
 
 
 def show_alerts(work: Work, page: int = 0) -> None:
@@ -81,17 +87,40 @@ def _buttons(work: Work, case: Escalation) -> list[list[Button]]:
         return []
     args = {"case": case.id}
     state = CaseState(case.state)
-    if rules.awaits_acknowledgement(state):
-        return [[Button("case.button.acknowledge", "case.acknowledge", args)]]
     if state is CaseState.RESOLVED:
         return []
-    rows = []
+    if rules.awaits_acknowledgement(state):
+        return [[Button("case.button.acknowledge", "case.acknowledge", args)], *_visit_buttons(work, case)]
+    rows = _visit_buttons(work, case)
     if case.acknowledged_by_id != work.caller.staff_id:
         rows.append([Button("case.button.take_over", "case.take_over", args)])
     rows += [
         [Button("case.button.spoke", "case.contact", {**args, "spoke": True})],
         [Button("case.button.no_answer", "case.contact", {**args, "spoke": False})],
         [Button("case.button.resolve", "case.resolve", args)],
+    ]
+    return rows
+
+
+def _visit_buttons(work: Work, case: Escalation) -> list[list[Button]]:
+    """Return what settles a request about a visit; whoever does one of these needs not take the case over first."""
+    if case.kind != escalate.REQUEST or case.visit_id is None:
+        return []
+    visit = work.session.get_one(Visit, case.visit_id)
+    if visit.state != PLANNED:
+        return []
+    target = {"visit": visit.id, "version": visit.plan_version}
+    rows = []
+    if visit.proposed_on is not None:
+        proposed = {**target, "on": visit.proposed_on.isoformat()}
+        wish, stands = Day(visit.proposed_on, "short_day"), Day(visit.target_on, "short_day")
+        rows += [
+            [Button("visit.button.confirm_day", "visit.confirm_day", proposed, values={"day": wish})],
+            [Button("visit.button.refuse_day", "visit.refuse_day", proposed, values={"day": stands})],
+        ]
+    rows += [
+        [Button("visit.button.move", "visit.move", target)],
+        [Button("visit.button.open", "visit.open", {"visit": visit.id})],
     ]
     return rows
 
@@ -181,7 +210,29 @@ def resolve(work: Work, args: dict[str, Any]) -> None:
     work.answer("case.resolved", number=case.id, code=subject.code, outcome=Text(_outcome_key(work, case)))
 
 
+def settle(work: Work, case: Escalation, outcome: str) -> None:
+    """Close a request in the name of who acts, whoever had it; that colleague is told."""
+    owner = case.acknowledged_by_id
+    state = CaseState(case.state)
+    if rules.awaits_acknowledgement(state):
+        state = rules.advance(state, CaseEvent.ACKNOWLEDGE)
+        case.acknowledged_at, case.acknowledged_by_id = work.now, work.caller.staff_id
+        work.unplan("settled", kind=escalate.NEXT_PAGE, about_id=case.id)
+        work.silence("settled", purpose=escalate.PAGE, about_id=case.id)
+        if work.caller.staff_id is not None:
+            _close_other_pages(work, case)
+    case.state = rules.advance(state, CaseEvent.RESOLVE)
+    case.outcome, case.resolved_at, case.resolved_by_id = outcome, work.now, work.caller.staff_id
+    escalate.step(work, case, "settled", outcome)
+    if owner is not None and owner != work.caller.staff_id and (colleague := people.member(work.session, owner)):
+        subject = work.session.get_one(Subject, case.subject_id)
+        outcome_text = Text(_outcome_key(work, case))
+        work.say(colleague[1], "case.told.settled", number=case.id, code=subject.code, outcome=outcome_text)
+
+
 def _outcome_key(work: Work, case: Escalation) -> str:
+    if case.outcome in SETTLED:
+        return SETTLED[case.outcome]
     for outcome in work.protocol.outcomes:
         if outcome.code == case.outcome:
             return outcome.text

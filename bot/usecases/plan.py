@@ -146,5 +146,6 @@ def move(work: Work, visit: Visit, on: date, window: PlannedVisit | None = None)
         visit.first_on, visit.last_on = window.first_on, window.last_on
     visit.plan_version += 1
     visit.reply = visit.replied_at = visit.replied_by = None
+    visit.proposed_on = visit.proposed_at = None
     work.session.flush()
     visit_reminders.plan_reminders(work, subject, visit)
