@@ -419,7 +419,7 @@ WEEK = [date(2026, 3, day) for day in (16, 17, 18, 19, 20, 23, 24, 25, 26, 27)]
 @pytest.mark.parametrize(
     ("first", "last", "today", "offered"),
     [
-        pytest.param(16, 27, 10, [20, 24, 25], id="the nearest, the later of two"),
+        pytest.param(16, 27, 10, [24, 25, 26], id="the nearest, the later of two equally near"),
         pytest.param(23, 27, 10, [24, 25, 26], id="not before the window"),
         pytest.param(16, 23, 10, [18, 19, 20], id="not after the window"),
         pytest.param(16, 27, 24, [25, 26, 27], id="not today"),

@@ -59,8 +59,12 @@ class TestAsking:
         assert (await planned(study, "S-003")).reply is None
 
     async def test_a_closed_day_is_not_offered_and_a_worked_saturday_is(self, study: Study) -> None:
-        extra = {"extra_closed": frozenset({date(2026, 11, 18)}), "extra_open": frozenset({date(2026, 11, 21)})}
-        object.__setattr__(study.stage.deps, "clinic", replace(study.stage.deps.clinic, **extra))
+        clinic = replace(
+            study.stage.deps.clinic,
+            extra_closed=frozenset({date(2026, 11, 18)}),
+            extra_open=frozenset({date(2026, 11, 21)}),
+        )
+        object.__setattr__(study.stage.deps, "clinic", clinic)
         offer = await asks(study)
         assert full(study.clara, date(2026, 11, 18)) not in offer.labels
         assert full(study.clara, date(2026, 11, 21)) in offer.labels
