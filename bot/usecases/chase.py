@@ -14,6 +14,7 @@ from bot.work import Button, Day, Text, Work
 
 SOURCE = "chase"  # the answer takes the place of "no answer"
 CAME, COULD_NOT = "came", "could_not"
+SAID = (CAME, COULD_NOT, moves.ANOTHER_DAY)
 
 
 def ask_due(work: Work, item: AgendaItem) -> str:
@@ -23,7 +24,7 @@ def ask_due(work: Work, item: AgendaItem) -> str:
     if (over := _over(work, visit, subject, item)) is not None:
         return over
     together = visit_reminders.same_day(work, visit)
-    if visit.id != together[0].id:
+    if visit.id != next(each.id for each in together if each.reply not in SAID):
         return "asked with the other visit of that day"
     if (held := polite.hold_back(work, subject, item)) is not None:
         return held
@@ -49,7 +50,7 @@ def unanswered(work: Work, item: AgendaItem) -> str:
     if (over := _over(work, visit, subject, item)) is not None:
         return over
     together = visit_reminders.same_day(work, visit)
-    if visit.id != together[0].id:
+    if visit.id != next(each.id for each in together if each.reply not in SAID):
         return "told with the other visit of that day"
     key = "request.past.no_answer" if people.speakers(work.session, subject.id or 0) else "request.past.not_asked"
     _raise(work, subject, together, key)
@@ -64,7 +65,7 @@ def _over(work: Work, visit: Visit, subject: Subject, item: AgendaItem) -> str |
         return "no day is decided"
     if not may_be_reminded(ParticipationState(subject.state)):
         return "not on study"
-    if visit.reply in (CAME, COULD_NOT, moves.ANOTHER_DAY):
+    if visit.reply in SAID:
         return "the patient has said so already"
     return None
 

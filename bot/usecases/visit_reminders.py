@@ -119,8 +119,8 @@ def remind(work: Work, item: AgendaItem) -> str:
     if visit.reply not in (None, NEED_HELP):
         return "answered already"
     together = same_day(work, visit)
-    if visit.id != together[0].id:
-        # One message names both visits of a day; the first of them carries it.
+    if visit.id != next(each.id for each in together if each.reply in (None, NEED_HELP)):
+        # One message names both visits of a day; the first of them that is not answered carries it.
         return "said with the other visit of that day"
     if (held := polite.hold_back(work, subject, item)) is not None:
         return held
@@ -202,6 +202,8 @@ def announce(work: Work, visit: Visit) -> None:
     subject = work.session.get_one(Subject, visit.subject_id)
     if visit.undecided or not may_be_reminded(ParticipationState(subject.state)):
         return
+    if _says_this(work, subject):
+        return
     work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
     work.forget_plan(ANNOUNCE, subject.id or 0)
     until = announced_until(work, subject)
@@ -214,10 +216,33 @@ def announce(work: Work, visit: Visit) -> None:
 
 
 def announced_until(work: Work, subject: Subject) -> datetime:
-    """Return until when the days may be announced: until the first of them begins to be reminded of anyway."""
-    coming = [each.target_on for each in to_tell(work, subject)]
-    first = min(coming, default=work.today)
-    return reminder_rules.useful_until(first, work.now, work.settings.zone, work.protocol.visit_day_ends)
+    """Return until when the days may be announced as they stand: until the first of them is over."""
+    return min((_until(work, each) for each in _to_announce(work, subject)), default=work.now)
+
+
+def _to_announce(work: Work, subject: Subject) -> list[Visit]:
+    return [each for each in to_tell(work, subject) if _until(work, each) > work.now]
+
+
+def _until(work: Work, visit: Visit) -> datetime:
+    zone, ends = work.settings.zone, work.protocol.visit_day_ends
+    return reminder_rules.useful_until(visit.target_on, work.now, zone, ends)
+
+
+def _says_this(work: Work, subject: Subject) -> bool:
+    """Tell whether the days as they stand now are on their way already: said twice in one piece of work."""
+    found = select(OutboxMessage.id).where(
+        OutboxMessage.purpose == ANNOUNCE,
+        OutboxMessage.about_id == subject.id,
+        OutboxMessage.state == "waiting",
+        col(OutboxMessage.dedupe_key).startswith(_key(work, subject)),
+    )
+    return work.session.exec(found.limit(1)).first() is not None
+
+
+def _key(work: Work, subject: Subject) -> str:
+    stands = ",".join(f"{each.id}.{each.plan_version}" for each in _to_announce(work, subject))
+    return f"{ANNOUNCE}:{subject.id}:{stands}:"
 
 
 def _plan_announcement(work: Work, subject_id: int, at: datetime | None = None) -> None:
@@ -236,7 +261,7 @@ def announce_due(work: Work, item: AgendaItem) -> str:
     subject = work.session.get_one(Subject, item.about_id)
     if not may_be_reminded(ParticipationState(subject.state)):
         return "not on study"
-    if not to_tell(work, subject):
+    if not _to_announce(work, subject):
         return "no visit is planned any more"
     until = announced_until(work, subject)
     if (held := polite.hold_back(work, subject, item, until)) is not None:
@@ -245,9 +270,10 @@ def announce_due(work: Work, item: AgendaItem) -> str:
 
 
 def _announce(work: Work, subject: Subject, until: datetime) -> int:
-    coming = to_tell(work, subject)
+    coming = _to_announce(work, subject)
+    if not coming:
+        return 0
     readers = _readers(work, subject)
-    stands = ",".join(f"{each.id}.{each.plan_version}" for each in coming)
     for account, own in readers:
         _say(
             work,
@@ -258,7 +284,7 @@ def _announce(work: Work, subject: Subject, until: datetime) -> int:
             kind=ANNOUNCE,
             about_id=subject.id,
             subject=subject,
-            key=f"{ANNOUNCE}:{subject.id}:{stands}:{work.now.isoformat()}",
+            key=f"{_key(work, subject)}{work.now.isoformat()}",
             useful_until=until,
         )
     return len(readers)
