@@ -27,6 +27,7 @@ from typing import Any
 import schedules
 from bench import botapi, bots, crowd, report
 from bench.crowd import BOT_ID, FIRST_CHAT, Crowd
+from bench.people import TOKEN
 from bot import app
 from bot.clock import SetClock
 from bot.delivery import metrics
@@ -41,7 +42,7 @@ from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import SimulatedTelegram
 from bot.store import agenda, chain, inbox, outbox
 from bot.store.models import OutboxMessage
-from bot.usecases import outage, staff_queries
+from bot.usecases import due, outage, staff_queries
 from bot.work import Work, run
 from schedules.agenda import BATCH, REMINDERS
 
@@ -168,7 +169,7 @@ async def _measure(found: Found, url: str, people: Crowd, begin: float) -> None:
     found.load.append(os.getloadavg()[0])
     found.add("open the database", "ms", await least(lambda: asyncio.to_thread(_open, url), STARTS))
     deps = bots.opened(url)
-    telegram = SimulatedTelegram(SetClock(bots.START), token=bots.TOKEN)
+    telegram = SimulatedTelegram(SetClock(bots.START), token=TOKEN)
 
     def request() -> SimulatedRequest:
         return SimulatedRequest(telegram, check=check_answer, not_sent=NotSent)
@@ -253,7 +254,7 @@ async def _updates(found: Found, bot: app.Running, people: Crowd, dispatcher: Di
 
 async def _lists(found: Found, deps: Deps, people: Crowd) -> None:
     nurse = Caller(Role.COORDINATOR, people.many + 1, "en", staff_id=1)
-    for name, show in (("/due", staff_queries.show_due), ("/patients", staff_queries.show_patients)):
+    for name, show in (("/due", due.show_due), ("/patients", staff_queries.show_patients)):
         found.add(f"{name} for staff", "ms", await least(lambda show=show: run(deps, nurse, "bench", show), 5))  # type: ignore[misc]
     found.add("/metrics, nothing waits", "ms", await least(lambda: _page(deps)))
 

@@ -20,7 +20,7 @@ from handlers import messages
 
 Members = Callable[[], Iterable[str]]
 
-_REPLIES = ("will_come", "another_day", "need_help")
+_REPLIES = ("will_come", "another_day", "need_help", "came", "could_not")
 _RELATIONS = ("patient", "caregiver", "bot")
 # The status of a visit that is still planned; the others are the visit's own state.
 _OPEN_STATUSES = (VisitStatus.PLANNED, VisitStatus.DUE, VisitStatus.LATE, VisitStatus.VERY_LATE)
@@ -60,7 +60,6 @@ FAMILIES: Mapping[str, Members] = {
     "reason.*": lambda: reasons.CODES,
     "relation.*": lambda: _RELATIONS,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
-    "request.*": lambda: _REPLIES[1:],
     "request.sent.*": lambda: ("photo", "voice", "document", "video"),
     "role.*": lambda: Role,
     "role.shown.*": lambda: CLINICAL,
@@ -72,7 +71,6 @@ FAMILIES: Mapping[str, Members] = {
     "visit.reply.*": lambda: (*_REPLIES, "none"),
     "visit.short.*": lambda: VisitKind,
     "visit.source.*": lambda: visits.SOURCES,
-    "visit.thanks_*": lambda: _REPLIES[1:],
 }
 
 # What the code gives to texts that the trial's files name, by the beginning of the key. None: to none of these.

@@ -27,6 +27,7 @@ from bot.usecases import (
     start,
     tablets,
     visits,
+    wishes,
 )
 from bot.work import Work
 from handlers.context import PressUseCase, TrialContext
@@ -67,6 +68,15 @@ PRESSES: dict[str, PressUseCase] = {
     "danger.now": speak.danger_now,
     "danger.not_now": speak.danger_not_now,
     "visit.reply": visits.reply,
+    "visit.wish": visits.wish,
+    "visit.none_fits": visits.none_fits,
+    "visit.call_me": visits.call_me,
+    "visit.words": visits.write,
+    "visit.later": visits.ask_later,
+    "visit.later_at": visits.remind_later,
+    "visit.past": visits.past,
+    "visit.ask": visits.ask,
+    "visit.tablets": visits.answer_tablets,
     "tablets.answer": tablets.answer,
     "team.call_me": speak.call_me,
     "team.write": speak.write,
@@ -99,7 +109,8 @@ PRESSES: dict[str, PressUseCase] = {
     "visit.move": record_visit.start_moving,
     "closure.page": closures.show_page,
     "closure.move": closures.move,
-    "visit.confirm_day": record_visit.confirm_day,
+    "visit.confirm_day": wishes.confirm_day,
+    "visit.refuse_day": wishes.refuse_day,
     "visit.correct": record_visit.start_correcting,
     "visit.explain": record_visit.start_explaining,
     "staff.show": staff.show,

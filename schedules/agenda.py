@@ -10,7 +10,7 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.people import BOT
 from bot.store import agenda
 from bot.store.models import AgendaItem
-from bot.usecases import closures, escalate, outage, overdue, report, speak, tablets, visit_reminders
+from bot.usecases import chase, closures, escalate, outage, overdue, polite, report, speak, tablets, visit_reminders
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,9 @@ REMINDERS: Mapping[str, WorkOn] = {
     visit_reminders.REMINDER: visit_reminders.remind,
     overdue.OVERDUE: overdue.tell,
     closures.LIST: closures.tell,
+    visit_reminders.ANNOUNCE: visit_reminders.announce_due,
+    visit_reminders.CHASE: chase.ask_due,
+    visit_reminders.UNANSWERED: chase.unanswered,
     outage.ASK: outage.ask,
 }
 PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
@@ -40,7 +43,7 @@ async def escalations(deps: Deps) -> None:
 
 
 async def reminders(deps: Deps) -> None:
-    """Send the visit reminders that have become due."""
+    """Send the reminders and announcements of visits that have become due, and ask about visits gone by."""
     await work_off(deps, "reminders", REMINDERS)
 
 
@@ -97,11 +100,14 @@ def one(work: Work, number: int, kinds: Mapping[str, WorkOn]) -> None:
             _skip(work, item)
         return
     reason = kinds[item.kind](work, item)
+    if reason == polite.PUT_OFF:
+        log.info("agenda.put_off", item=number, kind=item.kind, reason=item.reason)
+        return
     agenda.close(item, "done", work.now, reason)
     log.info("agenda.done", item=number, kind=item.kind, reason=reason)
 
 
 def _skip(work: Work, item: AgendaItem) -> None:
-    agenda.close(item, "skipped", work.now, "too late to be useful")
+    agenda.close(item, "skipped", work.now, agenda.TOO_LATE)
     if item.kind == tablets.PROMPT:
         tablets.after_skipped(work, item)

@@ -10,7 +10,7 @@ from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.store import agenda
 from bot.store.models import Heartbeat, InboxUpdate
-from bot.usecases import upkeep
+from bot.usecases import skipped, upkeep
 from bot.work import Work, run
 from schedules.agenda import ESCALATIONS
 
@@ -22,7 +22,7 @@ SET_BACK = timedelta(minutes=1)
 
 
 async def look(deps: Deps) -> None:
-    """Close what a dead sender left, tell of updates that could not be handled, and of work that lies still."""
+    """Close what a dead sender left; tell of updates not handled, of what came too late, and of work left lying."""
     await run(deps, BOT, "job:watchdog", mend_clock)
     left = await run(deps, BOT, "job:watchdog", dispatch.settle_abandoned)
     if left:
@@ -32,6 +32,10 @@ async def look(deps: Deps) -> None:
             await run(deps, BOT, "job:watchdog", upkeep.report_parked, number)
         except Exception:
             log.exception("watchdog.parked_not_told", inbox=number)
+    if await deps.store.read(lambda session: skipped.is_due(session, deps.clock.now())):
+        unsaid = await run(deps, BOT, "job:watchdog", skipped.tell)
+        if unsaid:
+            log.warning("watchdog.too_late", items=unsaid)
     late = await deps.store.read(lambda session: len(agenda.overdue_since(session, deps.clock.now() - LATE)))
     if late:
         log.error("watchdog.overdue", items=late)

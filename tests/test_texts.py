@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot import messages
+from bot.protocol import bundled
 from bot.texts import LOCALES, TextMissing, Texts, bundled_texts, supported
 
 Text = tuple[str, str, str]  # key, locale, words
@@ -41,45 +42,82 @@ TELLTALE = (
     r"luspatercept|reblozyl|deferasirox|罗特西普|利布洛泽|地拉罗司|再障|再生障碍|贫血|an(a)?emia|aplastic|"
     r"\bNCT|\btrial|\bstudy|试验|研究|injection|打针|注射|抽血|血常规|blood count"
 )
-# What may come without having been asked for; it shows on a locked screen.
-PROACTIVE = (
-    "reminder.", "tablets.ask", "visit.announced", "report.silence.", "triage.", "case.page", "case.told.",
-    "case.nobody_reached", "start.ask_caregiver", "start.caregiver_", "stop.caregiver_left", "staff.consented",
-    "staff.withdrawn", "delivery.repeated", "error.ours",
+# Only staff read these.
+FOR_STAFF = (
+    "adherence.", "age.", "alerts.", "arm.", "case.ask_outcome", "case.card", "case.details", "case.no_phone",
+    "case.outcome", "case.owner", "case.page", "case.repeat", "case.resolved", "case.state", "case.step",
+    "case.summary", "case.told.colleague", "case.told.settled", "due.", "duty.", "enrol.", "formulation.",
+    "help.staff", "import.", "list.", "outcome.", "participation.", "patient.", "patients.", "request.", "role.",
+    "skipped.", "staff.", "visit.ask.", "visit.overtaken", "visit.recorded.", "visit.reply.", "visit.staff.",
+    "visit.state.",
+)  # fmt: skip
+# These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
+PARTS = (
+    "command.", "dose.skip.", "language.", "protocol.", "relation.", "report.line.", "report.short.", "toast.",
+    "urgency.", "visit.bring.", "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands",
 )  # fmt: skip
 LOCK_SCREEN = 60
 
 
+def for_patients() -> tuple[Text, ...]:
+    """Return every text that can be a message to a patient or a caregiver."""
+    options = {
+        option.text
+        for questionnaire in bundled().questionnaires.values()
+        for item in questionnaire.items
+        for option in item.options
+    }
+    return tuple(
+        each
+        for each in every_text()
+        if not each[0].startswith((*FOR_STAFF, *PARTS))
+        and ".button." not in each[0]
+        and ".toast." not in each[0]
+        and each[0] not in options
+    )
+
+
 def filled(key: str, locale: str, said: str) -> str:
-    """Return a text as it may look with values: real words where the value is a text, short ones elsewhere."""
+    """Return a text as it may look at its worst: the most telling words, and as little as possible before them."""
     texts = bundled_texts()
-    inner = {
-        "day": texts.day(date(2026, 12, 3), locale),
+    day, short_day = texts.day(date(2026, 5, 3), locale), texts.short_day(date(2026, 5, 3), locale)
+    visit = {
+        "day": day,
         "what": texts.text("visit.kind.injection", locale),
         "bring": texts.text("visit.bring.injection", locale),
-        "place": texts.text("visit.place.default", locale),
+    }
+    line = texts.text("visit.mine.line", locale, **visit)
+    inner = {
+        **visit,
+        "wish": day,
+        "since": short_day,
+        "until": short_day,
+        "at": short_day,
+        "place": "3F",
+        "stands": texts.text("visit.stands", locale, day=day),
+        "head": texts.text("visit.mine.next", locale, day=day),
+        "lines": line,
         "level": texts.text("urgency.red_come", locale),
         "who": texts.text("relation.patient", locale),
         "role": texts.text("role.shown.investigator", locale),
         "summary": texts.text("report.short.site_look", locale),
         "details": texts.text("arm.tg2.name", locale),
-        "phone": "0571-0000-0000",
+        "phone": "120",
         "code": "S-001",
         "number": "12",
         "repeat": "",
+        "name": "",
     }
+    if key in ("visit.for_caregiver", "visit.with_tablets", "delivery.repeated", "delivery.shown_again"):
+        inner["text"] = texts.text("reminder.visit.same_day", locale, **{**visit, "place": "3F", "phone": "120"})
     names = {name for _, name, _, _ in string.Formatter().parse(said) if name}
     return said.format_map({name: inner.get(name, "…") for name in names})
 
 
 @pytest.mark.req("DI-21")
 def test_a_locked_screen_names_no_drug_disease_or_trial() -> None:
-    first = tuple(
-        (key, locale, filled(key, locale, said)[:LOCK_SCREEN])
-        for key, locale, said in every_text()
-        if key.startswith(PROACTIVE)
-    )
-    assert len(first) > 30
+    first = tuple((key, locale, filled(key, locale, said)[:LOCK_SCREEN]) for key, locale, said in for_patients())
+    assert len(first) > 200
     assert broken(TELLTALE, first) == []
 
 

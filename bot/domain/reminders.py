@@ -1,20 +1,22 @@
-"""When is a reminder or a daily question sent, and until when is it still of use?
+"""When is a reminder or a daily question sent, until when is it of use, and is there room for it today?
 
 Wall times are those of the site's zone; every moment returned is aware UTC.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import IntEnum, StrEnum
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from bot.errors import FollowupError
 
-# After this wall time the day's visit is over or lost, so "today" need not be said any more (site default).
 # How long before the quiet hours something is sent that would otherwise fall into them.
 BEFORE_QUIET = timedelta(minutes=5)
+# After this wall time the day's visit is over or lost, so "today" need not be said any more (site default).
 VISIT_DAY_ENDS = time(18, 0)
 
 
@@ -56,6 +58,78 @@ class DosePrompt:
     default_at: time
     nudge_after_minutes: int
     answerable_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class DailyLimit:
+    """How many messages that can wait a patient gets a day, and what is near enough in time to be one message.
+
+    ``messages`` counts reminders, announcements and the questions the bot asks by itself; never safety texts
+    and never answers to what the patient did.
+    """
+
+    messages: int
+    merge_within_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemindLater:
+    """What "remind me later" offers: some hours from now, the next morning, and so many times for one plan."""
+
+    after_hours: tuple[int, ...]
+    morning_at: time
+    most_times: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnotherDay:
+    """How many other days a patient is offered, and how many days from today the first may be."""
+
+    offered: int
+    from_days: int
+
+
+class ChaseAct(StrEnum):
+    """What happens on a step of the chase of a visit that nobody recorded."""
+
+    ASK_SUBJECT = "ask_subject"
+    TELL_STAFF = "tell_staff"
+
+
+@dataclass(frozen=True, slots=True)
+class ChaseStep:
+    """One step after a visit's day has passed without a record: so many days after, at which wall time."""
+
+    code: str
+    days_after: int
+    at: time
+    act: ChaseAct
+
+
+class Importance(IntEnum):
+    """Which of two messages of a day gives way: the lower one."""
+
+    NUDGE = 0  # asking once more
+    QUESTION = 1  # the daily question
+    VISIT = 2  # whatever is about a visit
+
+
+@dataclass(frozen=True, slots=True)
+class CanWait:
+    """A message that is not urgent; until when it is of use (aware UTC)."""
+
+    importance: Importance
+    useful_until: datetime
+
+
+class Room(StrEnum):
+    """What becomes of a message on a day that may have had its messages."""
+
+    SAY = "say"
+    PUT_OFF = "put_off"
+    GIVE_UP = "give_up"
+    # It is about today or tomorrow, and nothing else will say it: it goes out over the limit.
+    SAY_OVER = "say_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +254,111 @@ def reminders_for(
         for (due, ends, step), following in zip(moments, followed_by, strict=True)
         if now <= due < following
     )
+
+
+def room_today(
+    message: CanWait, said: int, to_come: Collection[CanWait], limit: DailyLimit, next_morning: datetime
+) -> Room:
+    """Return what becomes of a message that is due now, when ``said`` messages were said today already.
+
+    ``to_come`` is what else is planned for the rest of the day, ``next_morning`` when the next day's first
+    message may be said. What cannot wait for it keeps a place before what can; of two that cannot, the more
+    important one does. A nudge keeps no place.
+
+    What has no place is put off to the next morning when it is still of use then. Otherwise a nudge or a
+    daily question is given up, for the patient can still answer from the menu and tomorrow has a question of
+    its own; a message about a visit is not, for it is about today or tomorrow.
+    """
+    can_wait = message.useful_until > next_morning
+    before = [
+        other
+        for other in to_come
+        if other.useful_until <= next_morning
+        and other.importance > Importance.NUDGE
+        and (can_wait or other.importance > message.importance)
+    ]
+    if said + len(before) < limit.messages:
+        return Room.SAY
+    if can_wait:
+        return Room.PUT_OFF
+    if message.importance < Importance.VISIT:
+        return Room.GIVE_UP
+    return Room.SAY_OVER
+
+
+def later_moments(
+    target_on: date,
+    rule: RemindLater,
+    zone: ZoneInfo,
+    quiet: QuietHours,
+    now: datetime,
+    visit_day_ends: time = VISIT_DAY_ENDS,
+) -> tuple[datetime, ...]:
+    """Return when a patient may be reminded again of a visit on ``target_on``, soonest first (UTC).
+
+    Each moment lies outside quiet hours and while a reminder is still of use: before the end of the visit's
+    day. An evening choice that quiet hours move to the morning is the morning itself, offered once.
+    """
+    morning = daily_at(now.astimezone(zone).date() + timedelta(days=1), rule.morning_at, zone)
+    wished = [*(now + timedelta(hours=hours) for hours in rule.after_hours), morning]
+    ends = daily_at(target_on, visit_day_ends, zone)
+    moments: list[datetime] = []
+    for moment in wished:
+        due = out_of_quiet(moment, zone, quiet)
+        if due.astimezone(zone).date() > now.astimezone(zone).date():
+            due = max(due, out_of_quiet(morning, zone, quiet))
+        if due < ends and due not in moments:
+            moments.append(due)
+    return tuple(sorted(moments))
+
+
+def useful_until(target_on: date, due: datetime, zone: ZoneInfo, visit_day_ends: time = VISIT_DAY_ENDS) -> datetime:
+    """Return until when a reminder of a visit that is due at ``due`` says the right day (UTC).
+
+    The words of an earlier day end with that day when they say "tomorrow", at the latest with midnight before
+    the visit; those of the visit's day end at ``visit_day_ends``.
+    """
+    if due.astimezone(zone).date() < target_on:
+        return daily_at(target_on, time(0), zone)
+    return daily_at(target_on, visit_day_ends, zone)
+
+
+def step_for(target_on: date, due: datetime, steps: Collection[ReminderStep], zone: ZoneInfo) -> ReminderStep:
+    """Return the step whose words fit a reminder at ``due``: that of its own day, or else the earliest.
+
+    "Tomorrow" and "today" fit their own day alone; the words of the earliest step name the date.
+    """
+    days = (target_on - due.astimezone(zone).date()).days
+    for step in steps:
+        if step.days_before == days:
+            return step
+    return max(steps, key=lambda step: step.days_before)
+
+
+def chase_moments(
+    target_on: date, steps: Collection[ChaseStep], zone: ZoneInfo, quiet: QuietHours
+) -> tuple[tuple[ChaseStep, datetime], ...]:
+    """Return when each step of the chase comes, counted from the day of the visit (UTC), in order."""
+    moments = []
+    for step in steps:
+        try:
+            moment = daily_at(target_on + timedelta(days=step.days_after), step.at, zone)
+        except NoSuchDay:
+            moment = daily_at(target_on + timedelta(days=step.days_after + 1), step.at, zone)
+        moments.append((step, out_of_quiet(moment, zone, quiet)))
+    return tuple(sorted(moments, key=lambda each: each[1]))
+
+
+def days_to_offer(
+    clinic_days: Collection[date], first_on: date, last_on: date, target_on: date, rule: AnotherDay, today: date
+) -> tuple[date, ...]:
+    """Return the days a patient is offered instead of ``target_on``, in order.
+
+    Of the clinic days inside the window (both ends included), from ``rule.from_days`` after today on, these
+    are the ones nearest to the planned day; of two equally near ones the later, for what has to be waited for
+    is more often not ready than overdue.
+    """
+    earliest = max(first_on, today + timedelta(days=rule.from_days))
+    fitting = [day for day in clinic_days if earliest <= day <= last_on and day != target_on]
+    nearest = sorted(fitting, key=lambda day: (abs((day - target_on).days), day < target_on))
+    return tuple(sorted(nearest[: rule.offered]))

@@ -8,6 +8,7 @@ from itertools import pairwise, product
 
 from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
 from bot.domain.questionnaires import Item, ItemKind, NotAnAnswer, Questionnaire, accept
+from bot.domain.reminders import ChaseAct
 from bot.domain.triage import RECORDED, Example, TriageRule, split_example
 from bot.domain.urgency import Urgency
 from bot.domain.visits import VisitKind
@@ -206,9 +207,39 @@ def _reminder_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
             yield ProtocolProblem(file, step.code, f"sent at the same time as {same}")
     if protocol.quiet_hours.starts == protocol.quiet_hours.ends:
         yield ProtocolProblem(file, "quiet_hours", "the quiet hours are empty")
+    yield from _later_problems(protocol)
+    yield from _chase_problems(protocol)
     prompt = protocol.dose_prompt
     if prompt.nudge_after_minutes <= 0 or prompt.answerable_days < 1:
         yield ProtocolProblem(file, "dose_prompt", "the nudge and the days to answer must be above 0")
+
+
+def _later_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, quiet = "reminders.yaml", protocol.quiet_hours
+    limit, later, other = protocol.daily_limit, protocol.remind_later, protocol.another_day
+    if limit.messages < 1 or limit.merge_within_minutes < 0:
+        yield ProtocolProblem(file, "daily_limit", "at least one message a day, and no negative minutes")
+    if quiet.covers(protocol.visit_day_ends):
+        yield ProtocolProblem(file, "visit_day_ends", "lies in the quiet hours")
+    if any(hours < 1 for hours in later.after_hours) or later.most_times < 0:
+        yield ProtocolProblem(file, "remind_later", "the hours must be above 0, and most_times not below")
+    if quiet.covers(later.morning_at):
+        yield ProtocolProblem(file, "remind_later", "morning_at lies in the quiet hours")
+    if other.offered < 1 or other.from_days < 1:
+        yield ProtocolProblem(file, "another_day", "at least one day must be offered, from tomorrow on")
+
+
+def _chase_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file = "reminders.yaml"
+    yield from _twice(file, (step.code for step in protocol.missed_visit))
+    for step in protocol.missed_visit:
+        if step.days_after < 1:
+            yield ProtocolProblem(file, step.code, "a visit is missed when its day has passed, not before")
+    for earlier, later in pairwise(protocol.missed_visit):
+        if (later.days_after, later.at) <= (earlier.days_after, earlier.at):
+            yield ProtocolProblem(file, later.code, f"does not come after {earlier.code}")
+    if not any(step.act is ChaseAct.TELL_STAFF for step in protocol.missed_visit):
+        yield ProtocolProblem(file, "missed_visit", "no step tells staff")
 
 
 def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:

@@ -14,7 +14,15 @@ from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.questionnaires import Questionnaire
-from bot.domain.reminders import DosePrompt, QuietHours, ReminderStep
+from bot.domain.reminders import (
+    AnotherDay,
+    ChaseStep,
+    DailyLimit,
+    DosePrompt,
+    QuietHours,
+    ReminderStep,
+    RemindLater,
+)
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency
 from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
@@ -108,6 +116,11 @@ class RemindersFile:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     visit_reminders: tuple[ReminderStep, ...]
+    visit_day_ends: time
+    remind_later: RemindLater
+    another_day: AnotherDay
+    missed_visit: tuple[ChaseStep, ...]
+    daily_limit: DailyLimit
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
     yellow_at: time
@@ -161,6 +174,11 @@ class Protocol:
     evaluation: EvaluationRule
     closures: ClosureRule
     reminders: tuple[ReminderStep, ...]
+    visit_day_ends: time
+    remind_later: RemindLater
+    another_day: AnotherDay
+    missed_visit: tuple[ChaseStep, ...]
+    daily_limit: DailyLimit
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
     yellow_at: time

@@ -11,6 +11,9 @@ from bot.store.planner import is_in, only
 
 WAITING = is_in(AgendaItem, "waiting")
 
+# Why an entry or a message was skipped whose use had passed; what an outage swallowed is found by these words.
+TOO_LATE = "too late to be useful"
+
 
 def due(session: Session, kinds: Collection[str], now: datetime, limit: int) -> Sequence[int]:
     """Return the numbers of waiting entries whose time has come, oldest first, at most ``limit`` of each kind.
@@ -32,6 +35,20 @@ def due(session: Session, kinds: Collection[str], now: datetime, limit: int) -> 
     return session.scalars(select(found.c.id).order_by(found.c.due_at, found.c.id)).all()
 
 
+def waiting_for(session: Session, subject_id: int, kinds: Collection[str], until: datetime) -> Sequence[AgendaItem]:
+    """Return the waiting entries of a subject that become due before ``until``, the soonest first."""
+    return session.exec(
+        select(AgendaItem)
+        .where(
+            AgendaItem.state == "waiting",
+            AgendaItem.subject_id == subject_id,
+            AgendaItem.due_at < until,
+            col(AgendaItem.kind).in_(kinds),
+        )
+        .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
+    ).all()
+
+
 def close(item: AgendaItem, state: str, now: datetime, reason: str | None = None) -> None:
     item.state = state
     item.reason = reason
@@ -47,4 +64,14 @@ def overdue_since(session: Session, before: datetime) -> Sequence[AgendaItem]:
     """Return waiting entries that should have been worked on by ``before``."""
     return session.exec(
         select(AgendaItem).where(WAITING, AgendaItem.due_at < before).order_by(col(AgendaItem.due_at)).limit(100)
+    ).all()
+
+
+def too_late(session: Session, since: datetime, limit: int = 1000) -> Sequence[AgendaItem]:
+    """Return what was skipped after ``since`` because its use had passed, the oldest first."""
+    return session.exec(
+        select(AgendaItem)
+        .where(AgendaItem.state == "skipped", AgendaItem.reason == TOO_LATE, col(AgendaItem.closed_at) > since)
+        .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
+        .limit(limit)
     ).all()

@@ -416,6 +416,21 @@ class AgendaItem(SQLModel, table=True):
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
         ),
+        # What a patient is still to hear: asked before each message that can wait.
+        Index(
+            "ix_agenda_item_coming",
+            "subject_id",
+            "due_at",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        # What an outage swallowed: asked every minute, and nearly always empty.
+        Index(
+            "ix_agenda_item_too_late",
+            "closed_at",
+            sqlite_where=text("reason = 'too late to be useful'"),
+            postgresql_where=text("reason = 'too late to be useful'"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -511,6 +526,14 @@ class OutboxMessage(SQLModel, table=True):
             postgresql_where=text("state = 'unsure' AND repeated_at IS NULL"),
         ),
         Index("ix_outbox_message_about", "purpose", "about_id"),
+        # How much a person heard today: asked before each message that can wait.
+        Index("ix_outbox_message_account_created", "account_id", "created_at"),
+        Index(
+            "ix_outbox_message_too_late",
+            "closed_at",
+            sqlite_where=text("reason = 'too late to be useful'"),
+            postgresql_where=text("reason = 'too late to be useful'"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
+from bot.store.agenda import TOO_LATE
 from bot.store.models import OutboxMessage
 from bot.store.planner import is_in
 
@@ -14,6 +15,8 @@ from bot.store.planner import is_in
 CLAIM_LAPSES = timedelta(minutes=2)
 LOOKED_AT = 50
 WORDS = ("values", "text", "keyboard", "picture")  # sealed; opening them costs more than the rest of the row
+# No message that can wait is older than this when it leaves (bot.work.KEEPS, and what names its own limit).
+KEPT_AT_MOST = timedelta(days=4)
 RED_LANE, REMINDER_LANE, ANY_LANE = 0, 3, 99  # of bot.work.Lane, which lies above the store
 # No retry waits longer. What seems to wait longer, or to come from the future, was written before the
 # machine's clock was set back, and is due.
@@ -84,7 +87,7 @@ def claim_due(
     claimed = []
     for message in rows:
         if message.id in late:
-            close(message, "skipped", now, reason="too late to be useful")
+            close(message, "skipped", now, reason=TOO_LATE)
             continue
         message.state = "sending"
         message.claimed_at = now
@@ -145,6 +148,39 @@ def to_show_again(session: Session, account_id: int, lanes: Collection[int]) -> 
             col(OutboxMessage.lane).in_(lanes),
         )
         .order_by(col(OutboxMessage.id))
+    ).all()
+
+
+def count_of_day(
+    session: Session, account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
+) -> int:
+    """Return how many messages of ``purposes`` an account gets on a day: those sent, and those on their way."""
+    state, closed_at = col(OutboxMessage.state), col(OutboxMessage.closed_at)
+    return session.exec(
+        select(func.count()).where(
+            OutboxMessage.account_id == account_id,
+            OutboxMessage.created_at > starts - KEPT_AT_MOST,
+            col(OutboxMessage.purpose).in_(purposes),
+            (state.in_(("sent", "unsure")) & (closed_at >= starts))
+            | (state.in_(("waiting", "sending")) & (col(OutboxMessage.due_at) < ends)),
+        )
+    ).one()
+
+
+def too_late(
+    session: Session, since: datetime, purposes: Collection[str], limit: int = 1000
+) -> Sequence[OutboxMessage]:
+    """Return the messages of ``purposes`` that were skipped after ``since`` because their use had passed."""
+    return session.exec(
+        select(OutboxMessage)
+        .where(
+            OutboxMessage.state == "skipped",
+            OutboxMessage.reason == TOO_LATE,
+            col(OutboxMessage.closed_at) > since,
+            col(OutboxMessage.purpose).in_(purposes),
+        )
+        .order_by(col(OutboxMessage.id))
+        .limit(limit)
     ).all()
 
 

@@ -248,21 +248,16 @@ class Story:
     async def another_day(self) -> None:
         self.printer.scene("S-002 needs another day for a visit")
         await self.second.taps("menu.button.visits")
-        button = next(label for label in self.second.phone.last.labels)
-        await self.second.presses(button)
+        await self.second.presses(self.second.phone.last.labels[0])
+        offered = self.second.phone.last.labels[0]
+        await self.second.presses(offered)
+        self.observed("the patient reads which day is asked for", offered in self.second.phone.last.text)
         await self.stage.pass_time(minutes=5)
         self.observed("the coordinator got the request", self.coordinator.read("case.page"))
         await self.coordinator.taps("case.button.acknowledge")
-        await self.coordinator.says("/patient S-002")
-        await self.coordinator.presses(self.coordinator.label("visit.short.cbc"))
-        await self.coordinator.taps("visit.button.move")
-        offered = self.coordinator.phone.last.labels[0]
-        await self.coordinator.presses(offered)
+        await self.coordinator.presses(self.coordinator.label("visit.button.confirm_day", day=""))
         await self.stage.pass_time(minutes=5)
         self.observed("the patient got the new day", self.second.read("visit.announced"))
-        await self.coordinator.says("/alerts")
-        await self.coordinator.presses("S-002")
-        await self.coordinator.taps("case.button.resolve", "outcome.request_settled")
 
     async def injection_site(self) -> None:
         self.printer.scene("S-002 reports a small mark where the needle went in; nothing urgent")

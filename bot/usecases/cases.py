@@ -103,12 +103,11 @@ def _buttons(work: Work, case: Escalation) -> list[list[Button]]:
         return []
     args = {"case": case.id}
     state = CaseState(case.state)
-    rows: list[list[Button]] = []
     if state is CaseState.RESOLVED:
-        return rows
+        return []
     if rules.awaits_acknowledgement(state):
         return [[Button("case.button.acknowledge", "case.acknowledge", args)], *_visit_buttons(work, case)]
-    rows += _visit_buttons(work, case)
+    rows = _visit_buttons(work, case)
     if case.acknowledged_by_id != work.caller.staff_id:
         rows.append([Button("case.button.take_over", "case.take_over", args)])
     rows += [
@@ -130,8 +129,11 @@ def _visit_buttons(work: Work, case: Escalation) -> list[list[Button]]:
     rows = []
     if visit.proposed_on is not None:
         proposed = {**target, "on": visit.proposed_on.isoformat()}
-        day = Day(visit.proposed_on, "short_day")
-        rows.append([Button("visit.button.confirm_day", "visit.confirm_day", proposed, values={"day": day})])
+        wish, stands = Day(visit.proposed_on, "short_day"), Day(visit.target_on, "short_day")
+        rows += [
+            [Button("visit.button.confirm_day", "visit.confirm_day", proposed, values={"day": wish})],
+            [Button("visit.button.refuse_day", "visit.refuse_day", proposed, values={"day": stands})],
+        ]
     rows += [
         [Button("visit.button.move", "visit.move", target)],
         [Button("visit.button.phoned", "visit.phoned", target)],

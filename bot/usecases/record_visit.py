@@ -83,21 +83,6 @@ def done_today(work: Work, args: dict[str, Any]) -> None:
     _finish_done(work, values)
 
 
-def confirm_day(work: Work, args: dict[str, Any]) -> None:
-    """Give the patient the day that they asked for."""
-    if _overtaken(work, args):
-        return
-    visit, subject = _visit(work, args)
-    on = date.fromisoformat(args["on"])
-    if visit.proposed_on != on:
-        work.answer("visit.overtaken")
-        visits.show_visit(work, args)
-        return
-    if on < work.today:
-        raise DayHasPassed
-    _move(work, subject, visit, on)
-
-
 def _still_open(work: Work, args: dict[str, Any]) -> bool:
     visit = work.session.get_one(Visit, args["visit"])
     return visit.state == stored.PLANNED and visit.plan_version == args["version"]

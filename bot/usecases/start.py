@@ -188,8 +188,7 @@ def withdraw(work: Work, _args: object = None) -> None:
     subject.state = participation.move(state, ParticipationEvent.WITHDRAW)
     subject.state_changed_at = work.now
     work.session.flush()
-    work.unplan("withdrawn", subject_id=subject.id, kind=visit_reminders.REMINDER)
-    for kind in tablets.KINDS:
+    for kind in (*visit_reminders.KINDS, *tablets.KINDS):
         work.unplan("withdrawn", subject_id=subject.id, kind=kind)
     for account in people.speakers(work.session, subject.id or 0):
         work.silence("withdrawn", account_id=account.id)

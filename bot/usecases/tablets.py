@@ -12,14 +12,14 @@ from bot.domain.parsing import Reading, Unreadable
 from bot.domain.participation import ParticipationState, may_be_asked
 from bot.domain.roles import SUBJECT_SIDE
 from bot.domain.urgency import Urgency
-from bot.store import people
+from bot.store import agenda, people
 from bot.store.models import AgendaItem, DoseOrder, DosePrompted, DoseReport, Subject
-from bot.usecases import escalate, forms, report, screens, speak
+from bot.usecases import escalate, forms, polite, report, screens, speak
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.work import Button, Day, Lane, Text, Work
 
-PROMPT = "dose.prompt"
-NUDGE = "dose.nudge"
+PROMPT = polite.PROMPT
+NUDGE = polite.NUDGE
 KINDS = (PROMPT, NUDGE)
 REASON = "dose.reason"
 NUDGE_AFTER_AT_LEAST = timedelta(minutes=30)
@@ -67,16 +67,45 @@ def prompt(work: Work, item: AgendaItem) -> str:
     day = date.fromisoformat(item.detail["day"])
     # The entry is still open: closing it first lets the next day take its place.
     plan_next(work, subject)
-    if not may_be_asked(ParticipationState(subject.state)) or not screens.takes_tablets(work, subject):
-        return "not to be asked"
-    if order_on(work.session, subject, day) is None:
-        return "nothing ordered"
-    if not _is_open(latest_report(work.session, subject, day)):
-        return "answered already"
+    if (pointless := _pointless(work, subject, day)) is not None:
+        return pointless
+    if (coming := polite.near(work, subject, polite.REMINDER)) is not None and coming.due_at > work.now:
+        # The reminder that comes in a moment asks this as well.
+        item.due_at, item.reason = coming.due_at, "asked with the reminder that follows"
+        return polite.PUT_OFF
+    if (held := polite.hold_back(work, subject, item)) is not None:
+        return held
     if not _put(work, subject, day, item, "tablets.ask"):
         return "nobody to ask"
     work.session.add(DosePrompted(subject_id=subject.id or 0, day_on=day, asked_at=work.now))
     return "asked"
+
+
+def _pointless(work: Work, subject: Subject, day: date) -> str | None:
+    """Return why a day is not asked about, or None when it is."""
+    if not may_be_asked(ParticipationState(subject.state)) or not screens.takes_tablets(work, subject):
+        return "not to be asked"
+    if order_on(work.session, subject, day) is None:
+        return "nothing ordered"
+    return None if _is_open(latest_report(work.session, subject, day)) else "answered already"
+
+
+def ask_too(work: Work, subject: Subject) -> date | None:
+    """Let a message that goes out now put the daily question as well, if it comes at about this time.
+
+    Returns the day to ask about; its own question is closed with this outcome, and the next day's is planned.
+    """
+    item = polite.near(work, subject, PROMPT)
+    if item is None or (day := date.fromisoformat(item.detail["day"])) != work.today:
+        return None
+    if _pointless(work, subject, day) is not None:
+        return None
+    agenda.close(item, "done", work.now, "asked with the reminder of a visit")
+    work.session.add(DosePrompted(subject_id=subject.id or 0, day_on=day, asked_at=work.now))
+    work.session.flush()
+    plan_next(work, subject)
+    _plan_nudge(work, subject, day)
+    return day
 
 
 def nudge(work: Work, item: AgendaItem) -> str:
@@ -88,6 +117,8 @@ def nudge(work: Work, item: AgendaItem) -> str:
     report = latest_report(work.session, subject, day)
     if report is not None and report.status != NOT_YET:
         return "answered already"
+    if (held := polite.hold_back(work, subject, item)) is not None:
+        return held
     return "asked again" if _put(work, subject, day, item, "tablets.ask_again") else "nobody to ask"
 
 

@@ -1,41 +1,83 @@
 """Who is reminded of a visit, when, and in which words?"""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
+
+from sqlmodel import col, select
 
 from bot.domain import reminders as reminder_rules
 from bot.domain.participation import ParticipationState, may_be_reminded
+from bot.domain.reminders import ChaseAct, Room
 from bot.store import people, visits
-from bot.store.models import AgendaItem, Subject, Visit
-from bot.usecases import overdue, screens
+from bot.store.models import Account, AgendaItem, OutboxMessage, Subject, Visit
+from bot.usecases import overdue, polite, screens, tablets
 from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
-REMINDER = "visit.reminder"
+REMINDER = polite.REMINDER
+ANNOUNCE = polite.ANNOUNCE
+CHASE = polite.CHASE
+UNANSWERED = "visit.unanswered"
+KINDS = (REMINDER, ANNOUNCE, CHASE, UNANSWERED)
 NEED_HELP = "need_help"
+ANSWERED = "answered"
+LATER = "later"
 
 
 def plan_reminders(work: Work, subject: Subject, visit: Visit) -> None:
-    """Enter the reminders of a visit that are still to come; nothing before consent (DI-19)."""
-    if not may_be_reminded(ParticipationState(subject.state)) or visit.undecided:
+    """Enter the reminders of a visit that are still to come, and what follows when nobody records it.
+
+    Nothing before consent (DI-19), and nothing while no day is decided.
+    """
+    if visit.undecided or not may_be_reminded(ParticipationState(subject.state)):
         return
+    zone, quiet = work.settings.zone, work.protocol.quiet_hours
     for due in reminder_rules.reminders_for(
         visit.target_on,
         work.protocol.reminders,
-        work.settings.zone,
-        work.protocol.quiet_hours,
+        zone,
+        quiet,
         work.now,
         subject.reminder_at,
+        work.protocol.visit_day_ends,
     ):
+        _enter(work, visit, REMINDER, due.code, due.due_at, due.useful_until, due.text)
+    chase = reminder_rules.chase_moments(visit.target_on, work.protocol.missed_visit, zone, quiet)
+    ends = [following for _, following in chase[1:]] + [None]
+    for (step, moment), end in zip(chase, ends, strict=True):
+        if moment > work.now:
+            asks = step.act is ChaseAct.ASK_SUBJECT
+            _enter(work, visit, CHASE if asks else UNANSWERED, step.code, moment, end if asks else None)
+
+
+def _enter(
+    work: Work,
+    visit: Visit,
+    kind: str,
+    code: str,
+    due_at: datetime,
+    useful_until: datetime | None = None,
+    text: str | None = None,
+) -> None:
+    """Enter one thing about a visit as it is planned now; what was cancelled before and did not go out comes back."""
+    key = f"{kind}:{visit.id}:{visit.plan_version}:{code}"
+    present = work.session.exec(select(AgendaItem).where(AgendaItem.key == key)).first()
+    if present is None:
         work.plan(
-            REMINDER,
-            f"reminder:{visit.id}:{visit.plan_version}:{due.code}",
-            due.due_at,
+            kind,
+            key,
+            due_at,
             visit.id or 0,
-            subject_id=subject.id,
-            useful_until=due.useful_until,
-            text=due.text,
+            subject_id=visit.subject_id,
+            useful_until=useful_until,
             version=visit.plan_version,
+            code=code,
+            **({"text": text} if text else {}),
         )
+    elif present.state == "skipped":
+        present.state, present.reason, present.closed_at = "waiting", None, None
+        present.due_at, present.useful_until = due_at, useful_until
+        work.session.flush()
 
 
 def replan(work: Work, subject: Subject) -> None:
@@ -46,10 +88,20 @@ def replan(work: Work, subject: Subject) -> None:
 
 
 def drop_reminders(work: Work, visit: Visit, reason: str) -> None:
-    """Cancel what is planned or queued for a visit as it was, for patients and for staff."""
+    """Cancel what is planned or queued for a visit as it was.
+
+    An answer ends the reminders alone: whether the visit took place is asked all the same.
+    """
     work.unplan(reason, kind=REMINDER, about_id=visit.id)
     work.silence(reason, purpose=REMINDER, about_id=visit.id)
-    work.unplan(reason, kind=overdue.OVERDUE, about_id=visit.id)
+    if reason == ANSWERED:
+        return
+    for kind in (CHASE, UNANSWERED, overdue.OVERDUE):
+        work.unplan(reason, kind=kind, about_id=visit.id)
+    work.silence(reason, purpose=CHASE, about_id=visit.id)
+    if work.silence(reason, purpose=ANNOUNCE, about_id=visit.subject_id):
+        # It named other days as well; they are told anew, as they are then.
+        _plan_announcement(work, visit.subject_id)
 
 
 def remind(work: Work, item: AgendaItem) -> str:
@@ -58,92 +110,345 @@ def remind(work: Work, item: AgendaItem) -> str:
     subject = work.session.get_one(Subject, visit.subject_id)
     if visit.state != visits.PLANNED or visit.plan_version != item.detail["version"]:
         return "the visit changed"
+    if visit.undecided:
+        return "no day is decided"
     if not may_be_reminded(ParticipationState(subject.state)):
         return "not on study"
+    if visit.proposed_on is not None:
+        return "another day is asked for"
     if visit.reply not in (None, NEED_HELP):
         return "answered already"
-    together = [each for each in visits.open_told(work.session, subject) if each.target_on == visit.target_on]
-    if visit.id != together[0].id:
-        # One message names both visits of a day; the first of them carries it.
+    together = same_day(work, visit)
+    if visit.id != next(each.id for each in together if each.reply in (None, NEED_HELP)):
+        # One message names both visits of a day; the first of them that is not answered carries it.
         return "said with the other visit of that day"
-    readers = _tell(
-        work,
-        subject,
-        visit,
-        item.detail["text"],
-        reply_buttons(visit),
-        key=item.key,
-        useful_until=item.useful_until,
-        what=visit_names(together),
-        bring=Lines([Text(f"visit.bring.{each.kind}") for each in together]),
-    )
-    return "reminded" if readers else "nobody to remind"
+    if (held := polite.hold_back(work, subject, item)) is not None:
+        return held
+    zone, steps = work.settings.zone, work.protocol.reminders
+    # Put off to another day, "tomorrow" would name the wrong one: the words are chosen when they are said.
+    text = reminder_rules.step_for(visit.target_on, work.now, steps, zone).text
+    until = reminder_rules.useful_until(visit.target_on, work.now, zone, work.protocol.visit_day_ends)
+    if not people.speakers(work.session, subject.id or 0):
+        return "nobody to remind"
+    day = tablets.ask_too(work, subject)
+    for account, own in _readers(work, subject):
+        values: dict[str, object] = {
+            **where(work, visit.target_on),
+            "what": visit_names(together),
+            "bring": Lines([Text(f"visit.bring.{each.kind}") for each in together]),
+        }
+        asked = day if day is not None and account in people.patient_first(work.session, subject.id or 0) else None
+        _say(
+            work,
+            account,
+            own,
+            text,
+            values,
+            reply_buttons(visit, later=bool(later_moments(work, visit))),
+            kind=REMINDER,
+            about_id=visit.id,
+            subject=subject,
+            key=item.key,
+            useful_until=min(until, item.useful_until or until),
+            tablets_on=asked,
+        )
+    return "reminded" if day is None else "reminded, and asked about tablets"
+
+
+def remind_later(work: Work, visit: Visit, moment: datetime) -> datetime:
+    """Enter one more reminder at the patient's wish; return when it comes.
+
+    What was planned until then is dropped, for the patient wants to be left alone; where the plan has a reminder
+    soon after, that one serves.
+    """
+    before = work.session.exec(
+        select(AgendaItem).where(
+            AgendaItem.kind == REMINDER, AgendaItem.about_id == visit.id, AgendaItem.state == "waiting"
+        )
+    ).all()
+    for item in before:
+        if item.due_at < moment:
+            item.state, item.reason, item.closed_at = "skipped", "the patient asked for later", work.now
+    work.session.flush()
+    following = min((item.due_at for item in before if item.due_at >= moment), default=None)
+    if following is not None and following <= moment + polite.merges(work):
+        return following
+    until = reminder_rules.useful_until(visit.target_on, moment, work.settings.zone, work.protocol.visit_day_ends)
+    _enter(work, visit, REMINDER, f"{LATER}_{later_times(work, visit) + 1}", moment, until)
+    return moment
+
+
+def later_moments(work: Work, visit: Visit) -> tuple[datetime, ...]:
+    """Return when the patient may be reminded again; none when it is too late, or was asked for often enough."""
+    rule = work.protocol.remind_later
+    if later_times(work, visit) >= rule.most_times:
+        return ()
+    zone, quiet, ends = work.settings.zone, work.protocol.quiet_hours, work.protocol.visit_day_ends
+    return reminder_rules.later_moments(visit.target_on, rule, zone, quiet, work.now, ends)
+
+
+def later_times(work: Work, visit: Visit) -> int:
+    """Return how often a later reminder was asked for, of this plan of the visit."""
+    beginning = f"{REMINDER}:{visit.id}:{visit.plan_version}:{LATER}_"
+    found = work.session.exec(select(AgendaItem.id).where(col(AgendaItem.key).startswith(beginning))).all()
+    return len(found)
 
 
 def announce(work: Work, visit: Visit) -> None:
-    """Tell the patient the new day of a visit, or that the team will tell it."""
+    """Tell the patient the days as they stand now that staff chose or moved one; once, and not at night.
+
+    What was still to be told of earlier changes is told by this message too, so only the newest plan goes out.
+    """
     subject = work.session.get_one(Subject, visit.subject_id)
     if not may_be_reminded(ParticipationState(subject.state)):
         return
-    _tell(
+    if visit.undecided:
+        _announce_undecided(work, subject, visit)
+        return
+    if _says_this(work, subject):
+        return
+    work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
+    work.forget_plan(ANNOUNCE, subject.id or 0)
+    until = announced_until(work, subject)
+    if polite.awake(work) > work.now:
+        _plan_announcement(work, subject.id or 0)
+    elif polite.room(work, subject, ANNOUNCE, until) is Room.PUT_OFF:
+        _plan_announcement(work, subject.id or 0, polite.next_morning(work))
+    else:
+        _announce(work, subject, until)
+
+
+def _announce_undecided(work: Work, subject: Subject, visit: Visit) -> None:
+    """Say that the team will name the day: the one that was told before does not stand any more."""
+    tell(
         work,
         subject,
-        visit,
-        "visit.announced.undecided" if visit.undecided else "visit.announced",
-        key=f"announced:{visit.id}:{visit.plan_version}",
-        due_at=reminder_rules.out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours),
-        what=Text(f"visit.kind.{visit.kind}"),
-        bring=Text(f"visit.bring.{visit.kind}"),
+        "visit.announced.undecided",
+        kind=ANNOUNCE,
+        about_id=subject.id,
+        key=f"undecided:{visit.id}:{visit.plan_version}",
+        what=name_of(visit),
+        phone=screens.phone(work),
     )
 
 
-def _tell(
-    work: Work,
-    subject: Subject,
-    visit: Visit,
-    text: str,
-    keyboard: Keyboard = (),
-    *,
-    key: str,
-    due_at: datetime | None = None,
-    useful_until: datetime | None = None,
-    **values: object,
-) -> int:
-    """Say something about a visit to the patient and to caregivers, who are told whose visit it is."""
-    patients = {account.id for account in people.speakers(work.session, subject.id or 0, "patient")}
-    values |= {
-        "day": Day(visit.target_on),
-        "place": work.settings.site_place or Text("visit.place.default"),
-        "phone": screens.phone(work),
-    }
-    readers = people.speakers(work.session, subject.id or 0)
-    for account in readers:
-        own = account.id in patients
-        work.say(
+def announced_until(work: Work, subject: Subject) -> datetime:
+    """Return until when the days may be announced as they stand: until the first of them is over."""
+    return min((_until(work, each) for each in _to_announce(work, subject)), default=work.now)
+
+
+def _to_announce(work: Work, subject: Subject) -> list[Visit]:
+    return [each for each in to_tell(work, subject) if _until(work, each) > work.now]
+
+
+def _until(work: Work, visit: Visit) -> datetime:
+    zone, ends = work.settings.zone, work.protocol.visit_day_ends
+    return reminder_rules.useful_until(visit.target_on, work.now, zone, ends)
+
+
+def _says_this(work: Work, subject: Subject) -> bool:
+    """Tell whether the days as they stand now are on their way already: said twice in one piece of work."""
+    found = select(OutboxMessage.id).where(
+        OutboxMessage.purpose == ANNOUNCE,
+        OutboxMessage.about_id == subject.id,
+        OutboxMessage.state == "waiting",
+        col(OutboxMessage.dedupe_key).startswith(_key(work, subject)),
+    )
+    return work.session.exec(found.limit(1)).first() is not None
+
+
+def _key(work: Work, subject: Subject) -> str:
+    stands = ",".join(f"{each.id}.{each.plan_version}" for each in _to_announce(work, subject))
+    return f"{ANNOUNCE}:{subject.id}:{stands}:"
+
+
+def _plan_announcement(work: Work, subject_id: int, at: datetime | None = None) -> None:
+    due = at or polite.awake(work)
+    work.plan(
+        ANNOUNCE,
+        f"{ANNOUNCE}:{subject_id}:{work.now.isoformat()}",
+        due,
+        subject_id,
+        subject_id=subject_id,
+    )
+
+
+def announce_due(work: Work, item: AgendaItem) -> str:
+    """Tell the days that could not be told when they were chosen, as they are now."""
+    subject = work.session.get_one(Subject, item.about_id)
+    if not may_be_reminded(ParticipationState(subject.state)):
+        return "not on study"
+    if not _to_announce(work, subject):
+        return "no visit is planned any more"
+    until = announced_until(work, subject)
+    if (held := polite.hold_back(work, subject, item, until)) is not None:
+        return held
+    return "announced" if _announce(work, subject, until) else "nobody to tell"
+
+
+def _announce(work: Work, subject: Subject, until: datetime) -> int:
+    coming = _to_announce(work, subject)
+    if not coming:
+        return 0
+    readers = _readers(work, subject)
+    for account, own in readers:
+        _say(
+            work,
             account,
-            text if own else "visit.for_caregiver",
-            keyboard,
-            lane=Lane.REMINDER,
-            purpose=REMINDER,
-            about_id=visit.id,
-            subject_id=subject.id,
-            single_use=True,
-            dedupe_key=f"{key}:{account.id}",
-            due_at=due_at,
-            useful_until=useful_until,
-            **(values if own else {"text": Text(text, dict(values))}),
+            own,
+            "visit.announced",
+            {**where(work), "day": Day(coming[0].target_on), "lines": lines_of(coming)},
+            kind=ANNOUNCE,
+            about_id=subject.id,
+            subject=subject,
+            key=f"{_key(work, subject)}{work.now.isoformat()}",
+            useful_until=until,
         )
     return len(readers)
 
 
-def visit_names(visits: Sequence[Visit]) -> Lines:
-    return Lines([Text(f"visit.kind.{each.kind}") for each in visits], between=" + ")
-
-
-def reply_buttons(visit: Visit) -> list[list[Button]]:
-    args = {"visit": visit.id, "version": visit.plan_version}
+def to_tell(work: Work, subject: Subject) -> list[Visit]:
+    """Return the planned visits that have a day which the patient may be told and that has not passed."""
     return [
+        each
+        for each in visits.open_told(work.session, subject)
+        if not each.undecided and each.target_on >= work.today
+    ]
+
+
+def lines_of(coming: Sequence[Visit]) -> Lines:
+    """Return each day once, with what is done on it."""
+    days = sorted({each.target_on for each in coming})
+    return Lines([line_of([each for each in coming if each.target_on == day]) for day in days], between="\n\n")
+
+
+def line_of(together: Sequence[Visit]) -> Text:
+    """Return a day with everything that is done on it and what to know before."""
+    return Text(
+        "visit.mine.line",
+        {
+            "day": Day(together[0].target_on),
+            "what": visit_names(together),
+            "bring": Lines([Text(f"visit.bring.{each.kind}") for each in together]),
+        },
+    )
+
+
+def same_day(work: Work, visit: Visit) -> list[Visit]:
+    """Return the planned visits on the day of ``visit``, the one first that carries the message for all."""
+    subject = work.session.get_one(Subject, visit.subject_id)
+    return [
+        each
+        for each in visits.open_told(work.session, subject)
+        if each.target_on == visit.target_on and not each.undecided
+    ]
+
+
+def where(work: Work, day: date | None = None) -> dict[str, object]:
+    """Return what every message about a visit needs to say: the day, the place, the number."""
+    place = work.settings.site_place or Text("visit.place.default")
+    return {"place": place, "phone": screens.phone(work)} | ({"day": Day(day)} if day is not None else {})
+
+
+def _readers(work: Work, subject: Subject) -> list[tuple[Account, bool]]:
+    """Return everybody who speaks for the subject, and whether each is the patient."""
+    patients = {account.id for account in people.speakers(work.session, subject.id or 0, "patient")}
+    return [(each, each.id in patients) for each in people.speakers(work.session, subject.id or 0)]
+
+
+def tell(
+    work: Work,
+    subject: Subject,
+    text: str,
+    keyboard: Keyboard = (),
+    *,
+    kind: str,
+    about_id: int | None,
+    key: str,
+    useful_until: datetime | None = None,
+    **values: object,
+) -> int:
+    """Say something to the patient and to caregivers, who are told whose visit it is; return how many they are."""
+    readers = _readers(work, subject)
+    for account, own in readers:
+        _say(
+            work,
+            account,
+            own,
+            text,
+            values,
+            keyboard,
+            kind=kind,
+            about_id=about_id,
+            subject=subject,
+            key=key,
+            useful_until=useful_until,
+        )
+    return len(readers)
+
+
+def _say(
+    work: Work,
+    account: Account,
+    own: bool,
+    text: str,
+    values: dict[str, Any],
+    keyboard: Keyboard = (),
+    *,
+    kind: str,
+    about_id: int | None,
+    subject: Subject,
+    key: str,
+    useful_until: datetime | None = None,
+    tablets_on: date | None = None,
+) -> OutboxMessage | None:
+    said = Text(text, values)
+    if tablets_on is not None:
+        # One question at a time: the tablets have the buttons, and the visit is asked about next.
+        said = Text("visit.with_tablets", {"text": said, "day": Day(tablets_on)})
+        keyboard = with_tablets_buttons(keyboard, tablets_on)
+    filled: dict[str, Any] = said.values if own else {"text": said}
+    return work.say(
+        account,
+        "visit.for_caregiver" if not own else text if tablets_on is None else "visit.with_tablets",
+        keyboard,
+        lane=Lane.REMINDER,
+        purpose=kind,
+        about_id=about_id,
+        subject_id=subject.id,
+        single_use=tablets_on is None,
+        dedupe_key=f"{key}:{account.id}",
+        useful_until=useful_until,
+        **filled,
+    )
+
+
+def with_tablets_buttons(keyboard: Keyboard, day: date) -> list[list[Button]]:
+    """Return the answers to the tablets question that came with a reminder, and the way to the visit's question."""
+    about = {name: keyboard[0][0].args[name] for name in ("visit", "version")}
+    rows = [
+        [Button(each.label, "visit.tablets", {**each.args, **about})]
+        for row in tablets.answer_buttons(day)
+        for each in row
+    ]
+    return [*rows, [Button("visit.button.about", "visit.ask", about)]]
+
+
+def visit_names(visits: Sequence[Visit]) -> Lines:
+    return Lines([name_of(each) for each in visits], between=" + ")
+
+
+def name_of(visit: Visit) -> Text | str:
+    """Return what a visit is called: its kind, or the title that staff gave it."""
+    return visit.title or Text(f"visit.kind.{visit.kind}")
+
+
+def reply_buttons(visit: Visit, *, later: bool = True) -> list[list[Button]]:
+    args = {"visit": visit.id, "version": visit.plan_version}
+    rows = [
         [Button("visit.button.will_come", "visit.reply", {**args, "reply": "will_come"})],
         [Button("visit.button.another_day", "visit.reply", {**args, "reply": "another_day"})],
+        [Button("visit.button.later", "visit.later", args)],
         [Button("visit.button.need_help", "visit.reply", {**args, "reply": "need_help"})],
     ]
+    return rows if later else [row for row in rows if row[0].action != "visit.later"]

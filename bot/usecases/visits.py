@@ -1,89 +1,212 @@
 """What does a patient answer to a reminder, and what do patients and staff see of a visit?"""
 
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import audit, visits
 from bot.store.models import Subject, Visit
-from bot.usecases import escalate, recorded, screens, visit_reminders
+from bot.usecases import chase, escalate, moves, recorded, screens, tablets, visit_reminders
 from bot.usecases.visit_names import named
 from bot.work import Button, Day, Lines, Text, Work
+
+WILL_COME = "will_come"
 
 
 def reply(work: Work, args: dict[str, Any]) -> None:
     """Take a patient's answer to a reminder; what staff must act on becomes a request to them."""
-    visit = work.session.get_one(Visit, args["visit"])
-    subject = screens.subject_of(work)
-    changed = visit.state != visits.PLANNED or visit.plan_version != args["version"] or visit.target_on < work.today
-    if visit.subject_id != subject.id or changed:
-        work.chosen = False
-        work.note("visit.toast.changed")
-        show_mine(work)
+    visit = _standing(work, args)
+    if visit is None:
         return
-    for each in [one for one in visits.open_told(work.session, subject) if one.target_on == visit.target_on]:
+    if args["reply"] == moves.ANOTHER_DAY:
+        moves.offer(work, visit)
+        return
+    late = visit.target_on < work.today
+    if late and args["reply"] == WILL_COME:
+        chase.ask_now(work, visit)
+        return
+    subject = screens.subject_of(work)
+    together = visit_reminders.same_day(work, visit)
+    if args["reply"] == WILL_COME:
+        moves.take_back(work, together)
+    for each in together:
         each.reply, each.replied_at, each.replied_by = args["reply"], work.now, work.caller.label
-        if args["reply"] != visit_reminders.NEED_HELP:
-            visit_reminders.drop_reminders(work, each, "answered")
-    if args["reply"] == "will_come":
+        if args["reply"] == WILL_COME:
+            visit_reminders.drop_reminders(work, each, visit_reminders.ANSWERED)
+    if args["reply"] == WILL_COME:
         work.answer("visit.thanks_will_come", day=Day(visit.target_on), phone=screens.phone(work))
         return
     escalate.raise_case(
         work,
         subject,
         Urgency.YELLOW,
-        [f"visit.{args['reply']}"],
+        ["visit.need_help"],
         [
             Text(
-                f"request.{args['reply']}",
-                {"what": Text(f"visit.kind.{visit.kind}"), "day": Day(visit.target_on)},
+                "request.need_help",
+                {"what": visit_reminders.visit_names(together), "day": Day(visit.target_on)},
             )
         ],
         kind=escalate.REQUEST,
         visit_id=visit.id,
     )
-    work.answer(f"visit.thanks_{args['reply']}", day=Day(visit.target_on), phone=screens.phone(work))
+    work.answer(
+        "visit.past.thanks_need_help" if late else "visit.thanks_need_help",
+        day=Day(visit.target_on),
+        phone=screens.phone(work),
+    )
+
+
+def wish(work: Work, args: dict[str, Any]) -> None:
+    """Take the other day that a patient chose."""
+    if (visit := _standing(work, args)) is not None:
+        moves.wish(work, visit, date.fromisoformat(args["on"]))
+
+
+def none_fits(work: Work, args: dict[str, Any]) -> None:
+    """Take the word that none of the offered days suits."""
+    if (visit := _standing(work, args)) is not None:
+        moves.pass_on(work, visit)
+
+
+def call_me(work: Work, args: dict[str, Any]) -> None:
+    """Let the team phone about the day."""
+    if (visit := _standing(work, args)) is not None:
+        moves.call_me(work, visit)
+
+
+def write(work: Work, args: dict[str, Any]) -> None:
+    """Let the patient write which days suit."""
+    if (visit := _standing(work, args)) is not None:
+        moves.write(work, visit)
+
+
+def ask_later(work: Work, args: dict[str, Any]) -> None:
+    """Ask when to remind again."""
+    if (visit := _standing(work, args)) is not None:
+        moves.ask_later(work, visit)
+
+
+def remind_later(work: Work, args: dict[str, Any]) -> None:
+    """Remind again at the chosen time."""
+    if (visit := _standing(work, args)) is not None:
+        moves.remind_later(work, visit, datetime.fromisoformat(args["at"]))
+
+
+def past(work: Work, args: dict[str, Any]) -> None:
+    """Take the answer about a visit gone by, or put the question when there is none yet."""
+    if (visit := _standing(work, args)) is None:
+        return
+    if "answer" in args:
+        chase.answer(work, visit, args)
+    else:
+        chase.ask_now(work, visit)
+
+
+def ask(work: Work, args: dict[str, Any]) -> None:
+    """Ask by itself whether the patient can come: the reminder asked about tablets first."""
+    if (visit := _standing(work, args)) is not None:
+        _ask(work, visit)
+
+
+def answer_tablets(work: Work, args: dict[str, Any]) -> None:
+    """Take the answer to the tablets question that came with a reminder, then ask about the visit."""
+    visit = moves.current(work, args)
+    if visit is not None and visit.reply is None and visit.target_on >= work.today:
+        _ask(work, visit)
+    # Last, for "not taken" goes on with a question of its own.
+    tablets.answer(work, args)
+
+
+def _ask(work: Work, visit: Visit) -> None:
+    later = bool(visit_reminders.later_moments(work, visit))
+    work.answer(
+        "visit.can_you_come",
+        visit_reminders.reply_buttons(visit, later=later),
+        single_use=True,
+        day=Day(visit.target_on),
+        phone=screens.phone(work),
+    )
+
+
+def _standing(work: Work, args: dict[str, Any]) -> Visit | None:
+    """Return the visit that a button speaks of, or show what stands now when it is another."""
+    visit = moves.current(work, args)
+    if visit is None:
+        work.chosen = False
+        work.note("visit.toast.changed")
+        show_mine(work)
+    return visit
 
 
 def show_mine(work: Work) -> None:
-    """Tell a patient which visits are planned; always with one date each."""
+    """Tell a patient which visit comes next, always as one date, and what is planned after it."""
     subject = screens.subject_of(work)
     planned = visits.open_told(work.session, subject)
     if not planned or not screens.on_study(subject):
         work.answer("visit.none_planned", phone=screens.phone(work))
         return
-    lines: list[Text | Day | str] = []
-    for each in planned:
-        late = each.target_on < work.today
-        lines.append(
-            Text(
-                "visit.mine.late" if late else "visit.mine.line",
-                {
-                    "what": Text(f"visit.kind.{each.kind}"),
-                    "day": Day(each.target_on),
-                    "bring": Text(f"visit.bring.{each.kind}"),
-                },
-            )
-        )
-    rows = [
-        [
-            Button(
-                "visit.button.change",
-                "visit.reply",
-                {"visit": each.id, "version": each.plan_version, "reply": "another_day"},
-                values={"day": Day(each.target_on, "short_day")},
-            )
-        ]
-        for each in {visit.target_on: visit for visit in reversed(planned)}.values()
-        if each.reply != "another_day"
+    late = [each for each in planned if not each.undecided and each.target_on < work.today]
+    open_ones = [each for each in planned if each.undecided]
+    coming = visit_reminders.to_tell(work, subject)
+    lines = [
+        *_blocks(late, "visit.mine.late"),
+        *_blocks(coming, "visit.mine.line"),
+        *(Text("visit.mine.undecided", {"what": visit_reminders.name_of(each)}) for each in open_ones),
     ]
+    if coming:
+        head = Text("visit.mine.next", {"day": Day(coming[0].target_on)})
+    elif open_ones:
+        head = Text("visit.mine.day_to_come")
+    else:
+        head = Text("visit.mine.past", {"day": Day(late[0].target_on)})
     work.answer(
         "visit.mine",
-        rows,
+        _buttons(work, [*late, *coming]),
+        head=head,
         lines=Lines(lines, between="\n\n"),
-        place=work.settings.site_place or Text("visit.place.default"),
-        phone=screens.phone(work),
+        **visit_reminders.where(work),
     )
+
+
+def _blocks(planned: Sequence[Visit], key: str) -> list[Text]:
+    """Return each day once, with what is done on it and the other day that is asked for."""
+    blocks = []
+    for day in sorted({each.target_on for each in planned}):
+        together = [each for each in planned if each.target_on == day]
+        values: dict[str, object] = {
+            "day": Day(day),
+            "what": visit_reminders.visit_names(together),
+            "bring": Lines([Text(f"visit.bring.{each.kind}") for each in together]),
+        }
+        block = Text(key, values)
+        if together[0].proposed_on is not None:
+            block = Text("visit.mine.wish", {"visit": block, "wish": Day(together[0].proposed_on)})
+        elif together[0].reply == moves.ANOTHER_DAY:
+            block = Text("visit.mine.asked", {"visit": block})
+        blocks.append(block)
+    return blocks
+
+
+def _buttons(work: Work, planned: Sequence[Visit]) -> list[list[Button]]:
+    """Return what a patient can say about each day: how it went, or that another one is wanted."""
+    rows: list[list[Button]] = []
+    for day in sorted({each.target_on for each in planned}):
+        visit = next(each for each in planned if each.target_on == day)
+        args = {"visit": visit.id, "version": visit.plan_version}
+        short: dict[str, object] = {"day": Day(day, "short_day")}
+        if day < work.today:
+            rows.append([Button("visit.button.tell", "visit.past", args, values=short)])
+            continue
+        change = {**args, "reply": moves.ANOTHER_DAY}
+        if visit.proposed_on is not None:
+            rows.append([Button("visit.button.another_wish", "visit.reply", change)])
+            rows.append([moves.keep_button(visit)])
+        else:
+            rows.append([Button("visit.button.change", "visit.reply", change, values=short)])
+    return rows
 
 
 def show_visit(work: Work, args: dict[str, Any]) -> None:
@@ -135,6 +258,9 @@ def _staff_buttons(visit: Visit) -> list[list[Button]]:
     ]
     if visit.proposed_on is not None:
         proposed = {**target, "on": visit.proposed_on.isoformat()}
-        day = Day(visit.proposed_on, "short_day")
-        rows.insert(0, [Button("visit.button.confirm_day", "visit.confirm_day", proposed, values={"day": day})])
+        wish, stands = Day(visit.proposed_on, "short_day"), Day(visit.target_on, "short_day")
+        rows[:0] = [
+            [Button("visit.button.confirm_day", "visit.confirm_day", proposed, values={"day": wish})],
+            [Button("visit.button.refuse_day", "visit.refuse_day", proposed, values={"day": stands})],
+        ]
     return rows

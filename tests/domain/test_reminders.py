@@ -8,15 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.reminders import (
+    AnotherDay,
+    CanWait,
+    ChaseAct,
+    ChaseStep,
+    DailyLimit,
     DueReminder,
+    Importance,
     NoSuchDay,
     QuietHours,
     ReminderStep,
+    RemindLater,
+    Room,
     before_quiet,
+    chase_moments,
     daily_at,
+    days_to_offer,
+    later_moments,
     next_daily,
     out_of_quiet,
     reminders_for,
+    room_today,
+    step_for,
+    useful_until,
 )
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -271,3 +285,150 @@ def test_what_cannot_wait_until_morning_comes_before_the_quiet_hours(at: str, mo
     quiet = QuietHours(time(21), time(8))
     result = before_quiet(datetime.fromisoformat(at), ZoneInfo("Asia/Shanghai"), quiet)
     assert result == datetime.fromisoformat(moved)
+
+
+# Room for one more today
+
+LIMIT = DailyLimit(messages=2, merge_within_minutes=60)
+MORNING = local("2026-03-21T08:00")
+TONIGHT, TOMORROW_NIGHT = local("2026-03-21T00:00"), local("2026-03-22T00:00")
+
+
+def can_wait(importance: Importance, until: datetime) -> CanWait:
+    return CanWait(importance, until)
+
+
+VISIT_TODAY = can_wait(Importance.VISIT, TONIGHT)
+VISIT_LATER = can_wait(Importance.VISIT, TOMORROW_NIGHT)
+QUESTION = can_wait(Importance.QUESTION, TONIGHT)
+NUDGE = can_wait(Importance.NUDGE, TONIGHT)
+
+
+@pytest.mark.parametrize(
+    ("message", "said", "to_come", "room"),
+    [
+        pytest.param(QUESTION, 0, [], Room.SAY, id="the first of the day"),
+        pytest.param(QUESTION, 1, [], Room.SAY, id="the second"),
+        pytest.param(QUESTION, 2, [], Room.GIVE_UP, id="a third question is given up"),
+        pytest.param(NUDGE, 2, [], Room.GIVE_UP, id="a third nudge is given up"),
+        pytest.param(NUDGE, 1, [VISIT_TODAY], Room.GIVE_UP, id="a nudge makes way for what is to come"),
+        pytest.param(QUESTION, 1, [VISIT_TODAY], Room.GIVE_UP, id="so does a question, for a visit"),
+        pytest.param(QUESTION, 1, [VISIT_LATER], Room.SAY, id="but not for what can wait until tomorrow"),
+        pytest.param(QUESTION, 1, [NUDGE], Room.SAY, id="a nudge keeps no place"),
+        pytest.param(VISIT_LATER, 1, [QUESTION], Room.PUT_OFF, id="an announcement makes way for the question"),
+        pytest.param(VISIT_LATER, 1, [NUDGE], Room.SAY, id="and not for a nudge"),
+        pytest.param(VISIT_LATER, 2, [], Room.PUT_OFF, id="the third waits for the morning"),
+        pytest.param(VISIT_TODAY, 1, [QUESTION], Room.SAY, id="a visit of tomorrow goes before the question"),
+        pytest.param(VISIT_TODAY, 2, [], Room.SAY_OVER, id="a visit of tomorrow is said over the limit"),
+        pytest.param(
+            can_wait(Importance.VISIT, MORNING), 2, [], Room.SAY_OVER, id="useless in the morning is not put off"
+        ),
+    ],
+)
+def test_what_becomes_of_one_more_message(message: CanWait, said: int, to_come: list[CanWait], room: Room) -> None:
+    assert room_today(message, said, to_come, LIMIT, MORNING) is room
+
+
+messages = st.builds(CanWait, st.sampled_from(Importance), st.sampled_from([TONIGHT, MORNING, TOMORROW_NIGHT]))
+
+
+@given(day=st.lists(messages, max_size=8), most=st.integers(1, 4))
+def test_a_day_keeps_its_limit_and_nothing_about_a_visit_is_lost(day: list[CanWait], most: int) -> None:
+    limit = DailyLimit(most, 60)
+    said, over = 0, 0
+    for number, message in enumerate(day):
+        match room_today(message, said, day[number + 1 :], limit, MORNING):
+            case Room.SAY:
+                said += 1
+                assert said <= most
+            case Room.PUT_OFF:
+                assert message.useful_until > MORNING
+            case Room.GIVE_UP:
+                assert message.importance < Importance.VISIT
+            case Room.SAY_OVER:
+                said, over = said + 1, over + 1
+                assert message.importance is Importance.VISIT
+                assert message.useful_until <= MORNING
+    assert said - over <= most
+
+
+@given(day=st.lists(messages, min_size=1, max_size=8))
+def test_a_question_is_given_up_only_for_messages_that_were_or_will_be_said(day: list[CanWait]) -> None:
+    if room_today(day[0], 0, day[1:], LIMIT, MORNING) is Room.GIVE_UP:
+        assert sum(other.importance > day[0].importance for other in day[1:]) >= LIMIT.messages
+
+
+# Remind me later
+
+LATER = RemindLater(after_hours=(3,), morning_at=time(9), most_times=3)
+
+
+@pytest.mark.parametrize(
+    ("now", "offered"),
+    [
+        pytest.param("2026-03-20T10:00", ["20 13:00", "21 09:00"], id="in three hours, or tomorrow morning"),
+        pytest.param("2026-03-20T19:00", ["21 09:00"], id="at night both are the morning"),
+        pytest.param("2026-03-23T08:00", ["23 11:00"], id="on the day only what comes before it ends"),
+        pytest.param("2026-03-23T15:00", [], id="on the afternoon of the day it is too late"),
+        pytest.param("2026-03-22T18:00", ["23 09:00"], id="the evening before"),
+    ],
+)
+def test_a_later_reminder_is_offered_while_it_helps(now: str, offered: list[str]) -> None:
+    moments = later_moments(VISIT, LATER, SHANGHAI, QUIET, local(now))
+    assert [f"{moment.astimezone(SHANGHAI):%d %H:%M}" for moment in moments] == offered
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [
+        pytest.param("2026-03-20T10:00", "three_days", id="three days before"),
+        pytest.param("2026-03-21T10:00", "three_days", id="two days before, words that name the date"),
+        pytest.param("2026-03-22T10:00", "day_before", id="tomorrow"),
+        pytest.param("2026-03-23T10:00", "same_morning", id="today"),
+    ],
+)
+def test_the_words_fit_the_day_on_which_they_are_said(at: str, code: str) -> None:
+    assert step_for(VISIT, local(at), STEPS, SHANGHAI).code == code
+
+
+def test_a_reminder_of_an_earlier_day_ends_with_it_and_that_of_the_day_with_the_clinics_day() -> None:
+    assert useful_until(VISIT, local("2026-03-22T18:00"), SHANGHAI) == local("2026-03-23T00:00")
+    assert useful_until(VISIT, local("2026-03-23T08:00"), SHANGHAI) == local("2026-03-23T18:00")
+
+
+# A visit gone by, and other days
+
+CHASE = (
+    ChaseStep("ask", 1, time(10), ChaseAct.ASK_SUBJECT),
+    ChaseStep("tell", 2, time(22), ChaseAct.TELL_STAFF),
+)
+
+
+def test_the_chase_counts_from_the_day_of_the_visit_and_keeps_the_night_quiet() -> None:
+    moments = chase_moments(VISIT, CHASE, SHANGHAI, QUIET)
+    assert [(step.code, moment) for step, moment in moments] == [
+        ("ask", local("2026-03-24T10:00")),
+        ("tell", local("2026-03-26T08:00")),
+    ]
+
+
+OFFER = AnotherDay(offered=3, from_days=1)
+WEEK = [date(2026, 3, day) for day in (16, 17, 18, 19, 20, 23, 24, 25, 26, 27)]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "today", "offered"),
+    [
+        pytest.param(16, 27, 10, [24, 25, 26], id="the nearest, the later of two equally near"),
+        pytest.param(23, 27, 10, [24, 25, 26], id="not before the window"),
+        pytest.param(16, 23, 10, [18, 19, 20], id="not after the window"),
+        pytest.param(16, 27, 24, [25, 26, 27], id="not today"),
+        pytest.param(23, 23, 10, [], id="a window of one day has no other"),
+        pytest.param(16, 20, 21, [], id="a window that is over has none"),
+    ],
+)
+def test_other_days_lie_in_the_window_and_near_the_planned_one(
+    first: int, last: int, today: int, offered: list[int]
+) -> None:
+    days = days_to_offer(WEEK, date(2026, 3, first), date(2026, 3, last), VISIT, OFFER, date(2026, 3, today))
+    assert [day.day for day in days] == offered

@@ -19,8 +19,8 @@ ENDS = datetime.fromisoformat("2026-11-03T10:15:00+08:00")
 TABLE = HEADER + "S-001,TG2,zh,1952,60,2026-11-04,7,21,dispersible,250,2,\n"
 HOUR = "16:00"
 EXPECTED = (
-    ("tablets.ask", "2026-11-02T16:00:00+08:00"),
-    ("reminder.visit.day_1", "2026-11-02T16:00:00+08:00"),
+    # The reminder of the visit and the question of the same hour are one message.
+    ("visit.with_tablets", "2026-11-02T16:00:00+08:00"),
     ("tablets.ask_again", "2026-11-02T18:00:00+08:00"),
     # Half past seven is in the quiet hours, so this one waits for their end.
     ("reminder.visit.same_day", "2026-11-03T08:00:00+08:00"),

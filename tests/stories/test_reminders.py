@@ -86,24 +86,22 @@ class TestThreeReminders:
         assert (await planned(study, "S-003")).reply == "will_come"
         assert await cases(study.stage, "S-003") == []
 
-    @pytest.mark.parametrize("reply", ["another_day", "need_help"])
-    async def test_who_cannot_come_becomes_a_request_to_the_coordinator(self, study: Study, reply: str) -> None:
+    async def test_who_needs_help_becomes_a_request_and_is_reminded_all_the_same(self, study: Study) -> None:
         await study.stage.until(at("2026-11-13T18:30"))
         sees, nurse, doctor = Watch(study.clara), Watch(study.coordinator), Watch(study.doctor)
-        await study.clara.taps(f"visit.button.{reply}")
-        assert sees.first(f"visit.thanks_{reply}")
+        await study.clara.taps("visit.button.need_help")
+        assert sees.first("visit.thanks_need_help")
         assert nurse.first("case.page")
         assert doctor.new == []
         await study.stage.until(at("2026-11-15T19:00"))
-        # Who asked for help still means to come, and is reminded.
-        assert bool(reminders(study.clara, sees.new)) == (reply == "need_help")
+        assert reminders(study.clara, sees.new)
 
     @pytest.mark.req("DI-14")
     async def test_a_reply_counts_once(self, study: Study) -> None:
         await study.stage.until(at("2026-11-13T18:30"))
         question = study.clara.phone.last
         for _ in range(2):
-            await study.clara.phone.taps_on(question, study.clara.label("visit.button.another_day"))
+            await study.clara.phone.taps_on(question, study.clara.label("visit.button.need_help"))
         await study.stage.settle()
         assert len(await cases(study.stage, "S-003")) == 1
 
@@ -222,7 +220,7 @@ class TestOutage:
         sees = Watch(study.clara)
         study.stage.clock.set(at("2026-11-16T19:00"))
         await study.pass_time(days=2)
-        assert sees.new == []
+        assert reminders(study.clara, sees.new) == []
 
     async def test_a_reminder_that_could_not_leave_in_the_evening_does_not_leave_at_night(self, study: Study) -> None:
         await study.stage.until(at("2026-11-13T17:59"))
@@ -259,14 +257,17 @@ async def test_five_weeks_in_which_nobody_answers(study: Study) -> None:
     keys = {
         message.text_key
         for message in await rows(study.stage, OutboxMessage, chat_id=study.clara.phone.user_id)
-        if message.purpose in (visit_reminders.REMINDER, "dose.prompt")
+        if message.purpose in (visit_reminders.REMINDER, "dose.prompt", "dose.nudge")
     }
     assert keys == set(REMINDERS)
     read = "\n".join(message.text for message in study.clara.seen)
     for key in ("visit.kind.injection", "visit.bring.injection", "menu.button.tablets", "report.trouble.tablets"):
         assert study.clara.label(key) not in read
     asked = [
-        local(message.at).time() for message in study.anna.seen if made_from(study.anna, message.text, "tablets.ask")
+        local(message.at).time()
+        for message in study.anna.seen
+        if made_from(study.anna, message.text, "tablets.ask")
+        or made_from(study.anna, message.text, "visit.with_tablets")
     ]
     assert len(asked) == 35
     assert set(asked) == {time(18)}

@@ -32,15 +32,27 @@ COLUMNS: tuple[tuple[str, sa.Column[Any]], ...] = (
     ("visit_record", sa.Column("reason", bot.store.types.Encrypted(), nullable=True)),
     ("visit_record", sa.Column("deviation", sqlmodel.sql.sqltypes.AutoString(), nullable=True)),
 )
+WAITING, TOO_LATE = "state = 'waiting'", "reason = 'too late to be useful'"
+INDEXES: tuple[tuple[str, str, list[str], str | None], ...] = (
+    ("ix_agenda_item_coming", "agenda_item", ["subject_id", "due_at"], WAITING),
+    ("ix_agenda_item_too_late", "agenda_item", ["closed_at"], TOO_LATE),
+    ("ix_outbox_message_account_created", "outbox_message", ["account_id", "created_at"], None),
+    ("ix_outbox_message_too_late", "outbox_message", ["closed_at"], TOO_LATE),
+)
 
 
 def upgrade() -> None:
     for table, column in COLUMNS:
         op.add_column(table, column)
+    for name, table, columns, condition in INDEXES:
+        where = sa.text(condition) if condition else None
+        op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
     _one_open("state = 'planned' AND kind <> 'extra'")
 
 
 def downgrade() -> None:
+    for name, table, _, _ in reversed(INDEXES):
+        op.drop_index(name, table_name=table)
     _one_open("state = 'planned'")
     for table, column in reversed(COLUMNS):
         with op.batch_alter_table(table) as batch:
