@@ -9,9 +9,11 @@ from bot.domain.adherence import DoseStatus
 from bot.domain.dosing import Formulation
 from bot.domain.escalation import CaseState
 from bot.domain.participation import ParticipationState
+from bot.domain.reach import Lost
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.urgency import Urgency
 from bot.domain.visits import VisitKind, VisitStatus
+from bot.domain.zones import ZONES
 from bot.protocol.load import bundled
 from bot.store import visits
 from bot.texts import LOCALES
@@ -55,20 +57,23 @@ FAMILIES: Mapping[str, Members] = {
     "language.*": lambda: LOCALES,
     "participation.*": lambda: ParticipationState,
     "patient.reach.*": lambda: ("linked", "blocked"),
+    "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
     "request.*": lambda: _REPLIES[1:],
     "request.sent.*": lambda: ("photo", "voice", "document", "video"),
     "role.*": lambda: Role,
     "role.shown.*": lambda: CLINICAL,
+    "silent.why.*": lambda: Lost,
     "speak.other.*": lambda: (*messages.KINDS, "unknown"),
     "urgency.*": lambda: Urgency,
     "visit.bring.*": lambda: VisitKind,
     "visit.kind.*": lambda: VisitKind,
-    "visit.reply.*": lambda: (*_REPLIES, "none"),
+    "visit.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
     "visit.short.*": lambda: VisitKind,
     "visit.state.*": lambda: (visits.DONE, visits.MISSED, visits.CANCELLED),
     "visit.thanks_*": lambda: _REPLIES[1:],
+    "zone.*": lambda: ZONES,
 }
 
 # What the code gives to texts that the trial's files name, by the beginning of the key. None: to none of these.

@@ -39,6 +39,7 @@ COMMANDS: dict[str, Callback] = {
     "patients": staff.on_patients,
     "patient": staff.on_patient,
     "due": staff.on_due,
+    "silent": staff.on_silent,
     "alerts": staff.on_alerts,
     "adherence": staff.on_adherence,
     "duty": staff.on_duty,

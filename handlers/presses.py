@@ -6,6 +6,7 @@ from typing import Any
 from telegram import Update
 
 from bot.usecases import (
+    calendar_file,
     cases,
     forms,
     record_visit,
@@ -13,12 +14,14 @@ from bot.usecases import (
     report,
     screens,
     settings,
+    silent,
     speak,
     staff,
     staff_queries,
     start,
     tablets,
     visits,
+    zones,
 )
 from bot.work import Work
 from handlers.context import PressUseCase, TrialContext
@@ -51,6 +54,8 @@ PRESSES: dict[str, PressUseCase] = {
     "settings.language": settings.ask_language,
     "settings.set_language": settings.set_language,
     "settings.hour": settings.ask_hour,
+    "settings.zone": zones.ask,
+    "settings.set_zone": zones.choose,
     "settings.duty": settings.show_duty,
     "duty.set": settings.set_duty,
     "report.answer": report.take_tap,
@@ -59,6 +64,7 @@ PRESSES: dict[str, PressUseCase] = {
     "danger.now": speak.danger_now,
     "danger.not_now": speak.danger_not_now,
     "visit.reply": visits.reply,
+    "visits.calendar": calendar_file.send,
     "tablets.answer": tablets.answer,
     "team.call_me": speak.call_me,
     "team.write": speak.write,
@@ -67,6 +73,7 @@ PRESSES: dict[str, PressUseCase] = {
     "patient.invite": staff_queries.invite_again,
     "due.page": _paged(staff_queries.show_due),
     "adherence.open": staff_queries.open_adherence,
+    "silent.page": _paged(silent.show),
     "alerts.page": _paged(cases.show_alerts),
     "case.open": cases.open_case,
     "case.acknowledge": cases.acknowledge,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.store.models import Subject
-from bot.usecases import cases, enrol, settings, staff, staff_queries
+from bot.usecases import cases, enrol, settings, silent, staff, staff_queries
 from bot.work import Work
 from handlers.context import TrialContext
 
@@ -28,6 +28,10 @@ async def on_adherence(update: Update, context: TrialContext) -> None:
 
 async def on_due(update: Update, context: TrialContext) -> None:
     await context.handle(update, "due", staff_queries.show_due)
+
+
+async def on_silent(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "silent", silent.show)
 
 
 async def on_alerts(update: Update, context: TrialContext) -> None:

@@ -36,6 +36,7 @@ JOBS = (
     Job("escalations", 1.0, agenda.escalations),
     Job("reminders", 10.0, agenda.reminders),
     Job("prompts", 10.0, agenda.prompts),
+    Job("reach", 60.0, agenda.reachability),
     Job("watchdog", 60.0, watchdog.look),
     Job("seal", 60.0, chain.seal),
 )

@@ -1,16 +1,15 @@
 """What has become due is worked on here: reminders, questions, the next page of a case."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from bot.deps import Deps
-from bot.domain import reminders as reminder_rules
 from bot.domain.people import BOT
 from bot.store import agenda
-from bot.store.models import AgendaItem
-from bot.usecases import escalate, outage, report, speak, tablets, visit_reminders
+from bot.store.models import AgendaItem, Subject
+from bot.usecases import escalate, outage, reach, report, speak, tablets, visit_reminders, zones
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -26,6 +25,7 @@ ESCALATIONS: Mapping[str, WorkOn] = {
 }
 REMINDERS: Mapping[str, WorkOn] = {visit_reminders.REMINDER: visit_reminders.remind, outage.ASK: outage.ask}
 PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
+REACH: Mapping[str, WorkOn] = {reach.LOOK: reach.look, reach.TELL: reach.tell}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 
 
@@ -42,6 +42,13 @@ async def reminders(deps: Deps) -> None:
 async def prompts(deps: Deps) -> None:
     """Put the daily questions that have become due."""
     await work_off(deps, "prompts", PROMPTS)
+
+
+async def reachability(deps: Deps) -> None:
+    """Look once a day for subjects who are not reached, and give staff a task for each."""
+    if not await deps.store.read(lambda session: agenda.is_planned(session, reach.LOOK)):
+        await run(deps, BOT, "job:reach", reach.plan_look)
+    await work_off(deps, "reach", REACH)
 
 
 async def work_off(deps: Deps, job: str, kinds: Mapping[str, WorkOn]) -> None:
@@ -79,9 +86,8 @@ def one(work: Work, number: int, kinds: Mapping[str, WorkOn]) -> None:
     if item.useful_until is not None and item.useful_until <= work.now:
         _skip(work, item)
         return
-    awake = reminder_rules.out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours)
-    if item.kind in POLITE and awake > work.now:
-        # It fell due while the bot was down, and now it is night: it waits for the morning, if it keeps.
+    if item.kind in POLITE and (awake := _awake(work, item)) > work.now:
+        # It is night at the site, as after an outage, or where the patient is: it waits, if it keeps.
         item.due_at = awake
         if item.useful_until is not None and item.useful_until <= awake:
             _skip(work, item)
@@ -89,6 +95,11 @@ def one(work: Work, number: int, kinds: Mapping[str, WorkOn]) -> None:
     reason = kinds[item.kind](work, item)
     agenda.close(item, "done", work.now, reason)
     log.info("agenda.done", item=number, kind=item.kind, reason=reason)
+
+
+def _awake(work: Work, item: AgendaItem) -> datetime:
+    subject = work.session.get_one(Subject, item.subject_id) if item.subject_id is not None else None
+    return zones.out_of_nights(work, subject, work.now)
 
 
 def _skip(work: Work, item: AgendaItem) -> None:

@@ -80,6 +80,7 @@ def problems_of(protocol: Protocol, known_texts: Mapping[str, Collection[str]]) 
         *_arm_problems(protocol),
         *_visit_problems(protocol),
         *_reminder_problems(protocol),
+        *_reach_problems(protocol),
         *_tablet_problems(protocol),
         *_item_problems(protocol),
         *_rule_problems(protocol),
@@ -187,6 +188,19 @@ def _reminder_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     prompt = protocol.dose_prompt
     if prompt.nudge_after_minutes <= 0 or prompt.answerable_days < 1:
         yield ProtocolProblem(file, "dose_prompt", "the nudge and the days to answer must be above 0")
+
+
+def _reach_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, rule = "reminders.yaml", protocol.reach
+    numbers = (rule.unanswered_days, rule.answer_within_hours, rule.start_within_days, rule.again_days)
+    if min(numbers) < 1:
+        yield ProtocolProblem(file, "reach", "every number must be above 0")
+    if protocol.quiet_hours.covers(rule.look_at):
+        yield ProtocolProblem(file, "reach", "look_at lies in the quiet hours")
+    often = min((visit.longest_days for visit in protocol.visits.values()), default=0)
+    if rule.silent_days <= often:
+        # Who is written to only before a visit, and answers, would be called silent between two visits.
+        yield ProtocolProblem(file, "reach", f"silent_days must be above {often}, the days between two visits")
 
 
 def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:

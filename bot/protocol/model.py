@@ -13,6 +13,7 @@ from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.questionnaires import Questionnaire
+from bot.domain.reach import ReachRule
 from bot.domain.reminders import DosePrompt, QuietHours, ReminderStep
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency
@@ -108,6 +109,7 @@ class RemindersFile:
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
     yellow_at: time
+    reach: ReachRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class Protocol:
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
     yellow_at: time
+    reach: ReachRule
     questionnaires: Mapping[str, Questionnaire]
     triage_rules: tuple[TriageRule, ...]
     lexicon: Lexicon

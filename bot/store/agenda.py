@@ -25,6 +25,12 @@ def close(item: AgendaItem, state: str, now: datetime, reason: str | None = None
     item.closed_at = now
 
 
+def is_planned(session: Session, kind: str) -> bool:
+    """Tell whether an entry of this kind waits."""
+    found = select(AgendaItem.id).where(AgendaItem.state == "waiting", AgendaItem.kind == kind)
+    return session.exec(found.limit(1)).first() is not None
+
+
 def next_due_at(session: Session) -> datetime | None:
     """Return when the next waiting entry becomes due."""
     return session.exec(

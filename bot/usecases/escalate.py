@@ -57,7 +57,7 @@ def raise_case(
         _join(work, present, urgency, because, summary, source)
         return present
     if kind == REQUEST and (present := open_request(work, subject, because, visit_id)) is not None:
-        _add_to_request(work, present, summary)
+        add_to_request(work, present, because, summary)
         return present
     chain = work.protocol.chains[chain_name(kind, urgency)]
     case = Escalation(
@@ -115,10 +115,12 @@ def open_request(work: Work, subject: Subject, because: Sequence[str], visit_id:
     return None
 
 
-def _add_to_request(work: Work, case: Escalation, summary: Summary) -> None:
+def add_to_request(work: Work, case: Escalation, because: Sequence[str], summary: Summary) -> None:
+    """Let a request say more, and why; whoever knows of it already hears the new words."""
     told, new = json.loads(case.summary), _told(summary, "")
     if new in told:
         return
+    case.because = list(dict.fromkeys([*case.because, *because]))
     case.summary = json.dumps([*told, new], ensure_ascii=False)
     joined = step(work, case, "joined")
     if case.pages or case.acknowledged_by_id is not None:

@@ -6,8 +6,8 @@ from bot.store.models import Account, Subject
 from bot.work import Button, Text, Work
 
 PATIENT_COMMANDS = ("menu", "unwell", "visits", "tablets", "team", "settings", "stop", "help")
-STAFF_COMMANDS = ("enrol", "alerts", "due", "patients", "patient", "adherence", "duty", "settings", "help")
-MONITOR_COMMANDS = ("alerts", "due", "patients", "patient", "adherence", "settings", "help")
+STAFF_COMMANDS = ("enrol", "alerts", "due", "silent", "patients", "patient", "adherence", "duty", "settings", "help")
+MONITOR_COMMANDS = ("alerts", "due", "silent", "patients", "patient", "adherence", "settings", "help")
 ADMIN_COMMANDS = ("staff", "settings", "help")
 
 COMMANDS: dict[Role, tuple[str, ...]] = {

@@ -7,7 +7,7 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.participation import ParticipationState, may_be_reminded
 from bot.store import people, visits
 from bot.store.models import AgendaItem, Subject, Visit
-from bot.usecases import screens
+from bot.usecases import screens, zones
 from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
 REMINDER = "visit.reminder"
@@ -90,7 +90,7 @@ def announce(work: Work, visit: Visit) -> None:
         visit,
         "visit.announced",
         key=f"announced:{visit.id}:{visit.plan_version}",
-        due_at=reminder_rules.out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours),
+        due_at=zones.out_of_nights(work, subject, work.now),
         what=Text(f"visit.kind.{visit.kind}"),
         bring=Text(f"visit.bring.{visit.kind}"),
     )
@@ -112,7 +112,7 @@ def _tell(
     patients = {account.id for account in people.speakers(work.session, subject.id or 0, "patient")}
     values |= {
         "day": Day(visit.target_on),
-        "place": work.settings.site_place or Text("visit.place.default"),
+        "place": zones.place(work, subject),
         "phone": screens.phone(work),
     }
     readers = people.speakers(work.session, subject.id or 0)

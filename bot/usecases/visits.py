@@ -6,7 +6,7 @@ from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import audit, visits
 from bot.store.models import Subject, Visit
-from bot.usecases import escalate, screens, visit_reminders
+from bot.usecases import calendar_file, escalate, screens, visit_reminders, zones
 from bot.work import Button, Day, Lines, Text, Work
 
 
@@ -76,11 +76,12 @@ def show_mine(work: Work) -> None:
         for each in {visit.target_on: visit for visit in reversed(planned)}.values()
         if each.reply != "another_day"
     ]
+    rows.append(calendar_file.button())
     work.answer(
         "visit.mine",
         rows,
         lines=Lines(lines, between="\n\n"),
-        place=work.settings.site_place or Text("visit.place.default"),
+        place=zones.place(work, subject),
         phone=screens.phone(work),
     )
 

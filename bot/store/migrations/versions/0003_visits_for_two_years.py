@@ -34,9 +34,18 @@ def upgrade() -> None:
     for table, column in COLUMNS:
         op.add_column(table, column)
     _one_open("state = 'planned' AND kind <> 'extra'")
+    # Nobody knows when those were last heard who are here already; from then on it is kept.
+    op.execute("UPDATE account SET last_heard_at = first_seen_at")
+    op.create_index("ix_account_last_heard_at", "account", ["last_heard_at"])
+    unreachable = sa.text("unreachable_at IS NOT NULL")
+    op.create_index(
+        "ix_account_unreachable", "account", ["id"], sqlite_where=unreachable, postgresql_where=unreachable
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_account_unreachable", table_name="account")
+    op.drop_index("ix_account_last_heard_at", table_name="account")
     _one_open("state = 'planned'")
     for table, column in reversed(COLUMNS):
         with op.batch_alter_table(table) as batch:
