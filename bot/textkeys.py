@@ -9,9 +9,11 @@ from bot.domain.adherence import DoseStatus
 from bot.domain.dosing import Formulation
 from bot.domain.escalation import CaseState
 from bot.domain.participation import ParticipationState
+from bot.domain.reach import Lost
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind, VisitStatus
+from bot.domain.zones import ZONES
 from bot.protocol.load import bundled
 from bot.store import visits
 from bot.texts import LOCALES
@@ -47,7 +49,7 @@ FAMILIES: Mapping[str, Members] = {
     "case.step.*": lambda: (),
     "command.*": _commands,
     "deviation.*": lambda: Deviation,
-    "due.reply.*": lambda: (*_REPLIES, "none"),
+    "due.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
     "due.status.*": lambda: _OPEN_STATUSES,
     "duty.*": lambda: ("on", "off"),
     "duty.button.*": lambda: ("on", "off"),
@@ -58,19 +60,22 @@ FAMILIES: Mapping[str, Members] = {
     "participation.*": lambda: ParticipationState,
     "patient.reach.*": lambda: ("linked", "blocked"),
     "reason.*": lambda: reasons.CODES,
+    "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
     "request.sent.*": lambda: ("photo", "voice", "document", "video"),
     "role.*": lambda: Role,
     "role.shown.*": lambda: CLINICAL,
+    "silent.why.*": lambda: Lost,
     "speak.other.*": lambda: (*messages.KINDS, "unknown"),
     "urgency.*": lambda: Urgency,
     "visit.bring.*": lambda: (kind for kind in VisitKind if kind.is_told),
     "visit.kind.*": lambda: VisitKind,
     "visit.outcome.*": lambda: (visits.DONE, visits.MISSED, visits.NOT_NEEDED, record_visit.WILL_COME),
-    "visit.reply.*": lambda: (*_REPLIES, "none"),
+    "visit.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
     "visit.short.*": lambda: VisitKind,
     "visit.source.*": lambda: visits.SOURCES,
+    "zone.*": lambda: ZONES,
 }
 
 # What the code gives to texts that the trial's files name, by the beginning of the key. None: to none of these.

@@ -34,6 +34,7 @@ _HOW = frozenset(
         "subject_id",
         "single_use",
         "picture",
+        "document",
         "dedupe_key",
         "due_at",
         "useful_until",

@@ -126,6 +126,7 @@ class Work:
         subject_id: int | None = None,
         single_use: bool = False,
         picture: dict[str, Any] | None = None,
+        document: dict[str, Any] | None = None,
         dedupe_key: str | None = None,
         due_at: datetime | None = None,
         useful_until: datetime | None = None,
@@ -145,6 +146,7 @@ class Work:
         text = self.texts.text(key, to.locale, **filled)
         if self.again:
             text = self.texts.text("delivery.repeated", to.locale, text=text)
+        shown = picture if picture is not None else document
         message = OutboxMessage(
             account_id=_id(to.id),
             chat_id=to.telegram_id,
@@ -152,7 +154,7 @@ class Work:
             purpose=purpose,
             about_id=about_id,
             lane=lane,
-            method="picture" if picture is not None else "send",
+            method="picture" if picture is not None else "document" if document is not None else "send",
             text_key=key,
             values=json.dumps(filled, ensure_ascii=False, default=str),
             text=text,
@@ -160,7 +162,7 @@ class Work:
             keyboard=json.dumps(rows, ensure_ascii=False) if rows else None,
             token=secrets.token_urlsafe(TOKEN_BYTES) if rows else None,
             single_use=single_use,
-            picture=json.dumps(picture, ensure_ascii=False) if picture is not None else None,
+            picture=json.dumps(shown, ensure_ascii=False) if shown is not None else None,
             dedupe_key=dedupe_key,
             created_at=self.now,
             due_at=due_at or self.now,
@@ -326,7 +328,7 @@ class Day:
 class Lines:
     """Several texts inside a text, a line each."""
 
-    lines: Sequence["Text | Day | str"]
+    lines: Sequence["Text | Day | Lines | str"]
     between: str = "\n"
 
     def render(self, texts: Any, locale: str) -> str:

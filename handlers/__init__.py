@@ -39,6 +39,7 @@ COMMANDS: dict[str, Callback] = {
     "patients": staff.on_patients,
     "patient": staff.on_patient,
     "due": staff.on_due,
+    "silent": staff.on_silent,
     "today": staff.on_today,
     "deviations": staff.on_deviations,
     "alerts": staff.on_alerts,

@@ -19,7 +19,7 @@ from bot.store import audit, inbox, outbox, people
 from bot.store.models import OutboxMessage
 from bot.store.session import DATABASE_FAULTS
 from bot.texts import supported
-from bot.usecases import redeliver, refusals, screens, speak, upkeep
+from bot.usecases import back, reach, redeliver, refusals, screens, speak
 from bot.work import Press, Work
 from handlers.policy import allowed
 
@@ -94,12 +94,14 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
             # After a restore nobody knows whether an update was handled before; only then has it a reason.
             work.again = taken.row is not None and taken.row.reason is not None
             # Whoever writes can be reached again.
-            upkeep.note_reach(work, account, None)
+            was_away = reach.heard(work, account, caller)
             if allowed(route, caller.role):
                 _attempt(work, body)
             else:
                 audit.record(session, "refused", route=route)
                 _refuse(work, route)
+            if was_away:
+                back.tell(work, account)
             if taken.row is not None:
                 inbox.close(taken.row, "done", now)
             return True, work.toast

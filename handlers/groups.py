@@ -9,7 +9,7 @@ from bot.delivery.inbox import CLOSED, ending
 from bot.domain.people import BOT
 from bot.store import inbox, people
 from bot.texts import supported
-from bot.usecases import upkeep
+from bot.usecases import back, reach
 from bot.work import Work, run
 from handlers.context import TrialContext
 
@@ -30,7 +30,10 @@ async def on_membership(update: Update, context: TrialContext) -> None:
 
     def note(work: Work) -> None:
         account = people.meet(work.session, change.from_user.id, supported(change.from_user.language_code), now)
-        upkeep.note_reach(work, account, "blocked the bot" if blocked else None)
+        if blocked:
+            reach.note(work, account, "blocked the bot")
+        elif reach.heard(work, account, people.caller(work.session, account)):
+            back.tell(work, account)
 
     await run(context.deps, BOT, f"update:{update.update_id}", note)
     await _done(update, context)

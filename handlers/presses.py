@@ -7,6 +7,7 @@ from telegram import Update
 
 from bot.usecases import (
     arms,
+    calendar_file,
     cases,
     changes,
     closing,
@@ -21,6 +22,7 @@ from bot.usecases import (
     report,
     screens,
     settings,
+    silent,
     speak,
     staff,
     staff_queries,
@@ -28,6 +30,7 @@ from bot.usecases import (
     tablets,
     visits,
     wishes,
+    zones,
 )
 from bot.work import Work
 from handlers.context import PressUseCase, TrialContext
@@ -60,6 +63,8 @@ PRESSES: dict[str, PressUseCase] = {
     "settings.language": settings.ask_language,
     "settings.set_language": settings.set_language,
     "settings.hour": settings.ask_hour,
+    "settings.zone": zones.ask,
+    "settings.set_zone": zones.choose,
     "settings.duty": settings.show_duty,
     "duty.set": settings.set_duty,
     "report.answer": report.take_tap,
@@ -77,6 +82,7 @@ PRESSES: dict[str, PressUseCase] = {
     "visit.past": visits.past,
     "visit.ask": visits.ask,
     "visit.tablets": visits.answer_tablets,
+    "visits.calendar": calendar_file.send,
     "tablets.answer": tablets.answer,
     "team.call_me": speak.call_me,
     "team.write": speak.write,
@@ -93,6 +99,7 @@ PRESSES: dict[str, PressUseCase] = {
     "today.page": _paged(due.show_today),
     "deviations.page": _paged(recorded.show_deviations),
     "adherence.open": staff_queries.open_adherence,
+    "silent.page": _paged(silent.show),
     "alerts.page": _paged(cases.show_alerts),
     "case.open": cases.open_case,
     "case.acknowledge": cases.acknowledge,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.store.models import Subject
-from bot.usecases import cases, due, enrol, recorded, settings, staff, staff_queries
+from bot.usecases import cases, due, enrol, recorded, settings, silent, staff, staff_queries
 from bot.work import Work
 from handlers.context import TrialContext
 
@@ -36,6 +36,10 @@ async def on_today(update: Update, context: TrialContext) -> None:
 
 async def on_deviations(update: Update, context: TrialContext) -> None:
     await context.handle(update, "deviations", recorded.show_deviations)
+
+
+async def on_silent(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "silent", silent.show)
 
 
 async def on_alerts(update: Update, context: TrialContext) -> None:

@@ -1,16 +1,27 @@
 """What has become due is worked on here: reminders, questions, the next page of a case."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from bot.deps import Deps
-from bot.domain import reminders as reminder_rules
 from bot.domain.people import BOT
 from bot.store import agenda
-from bot.store.models import AgendaItem
-from bot.usecases import chase, closures, escalate, outage, overdue, polite, report, speak, tablets, visit_reminders
+from bot.store.models import AgendaItem, Subject
+from bot.usecases import (
+    chase,
+    closures,
+    escalate,
+    outage,
+    overdue,
+    polite,
+    reach,
+    report,
+    speak,
+    tablets,
+    visit_reminders,
+)
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -34,7 +45,10 @@ REMINDERS: Mapping[str, WorkOn] = {
     outage.ASK: outage.ask,
 }
 PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
+REACH: Mapping[str, WorkOn] = {reach.LOOK: reach.look, reach.TELL: reach.tell}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
+# Never in the night of a patient who is far away either; what staff are told does not wait for that.
+TO_PATIENTS = frozenset({*polite.IMPORTANCE, outage.ASK})
 
 
 async def escalations(deps: Deps) -> None:
@@ -55,6 +69,13 @@ async def look_ahead(deps: Deps) -> None:
 async def prompts(deps: Deps) -> None:
     """Put the daily questions that have become due."""
     await work_off(deps, "prompts", PROMPTS)
+
+
+async def reachability(deps: Deps) -> None:
+    """Look once a day for subjects who are not reached, and give staff a task for each."""
+    if not await deps.store.read(lambda session: agenda.is_planned(session, reach.LOOK)):
+        await run(deps, BOT, "job:reach", reach.plan_look)
+    await work_off(deps, "reach", REACH)
 
 
 async def work_off(deps: Deps, job: str, kinds: Mapping[str, WorkOn]) -> None:
@@ -90,14 +111,13 @@ def one(work: Work, number: int, kinds: Mapping[str, WorkOn]) -> None:
     if item.state != "waiting":
         return
     if item.useful_until is not None and item.useful_until <= work.now:
-        _skip(work, item)
+        _skip(work, item, agenda.TOO_LATE)
         return
-    awake = reminder_rules.out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours)
-    if item.kind in POLITE and awake > work.now:
-        # It fell due while the bot was down, and now it is night: it waits for the morning, if it keeps.
+    if item.kind in POLITE and (awake := _awake(work, item)) > work.now:
+        # It is night at the site, as after an outage, or where the patient is: it waits, if it keeps.
         item.due_at = awake
         if item.useful_until is not None and item.useful_until <= awake:
-            _skip(work, item)
+            _skip(work, item, agenda.TOO_LATE if polite.awake(work, None) > work.now else agenda.ALWAYS_NIGHT)
         return
     reason = kinds[item.kind](work, item)
     if reason == polite.PUT_OFF:
@@ -107,7 +127,12 @@ def one(work: Work, number: int, kinds: Mapping[str, WorkOn]) -> None:
     log.info("agenda.done", item=number, kind=item.kind, reason=reason)
 
 
-def _skip(work: Work, item: AgendaItem) -> None:
-    agenda.close(item, "skipped", work.now, agenda.TOO_LATE)
+def _awake(work: Work, item: AgendaItem) -> datetime:
+    subject = work.session.get_one(Subject, item.subject_id) if item.kind in TO_PATIENTS else None
+    return polite.awake(work, subject)
+
+
+def _skip(work: Work, item: AgendaItem, reason: str) -> None:
+    agenda.close(item, "skipped", work.now, reason)
     if item.kind == tablets.PROMPT:
         tablets.after_skipped(work, item)

@@ -20,7 +20,7 @@ from bot.domain.people import BOT
 from bot.store import outbox, people
 from bot.store.models import Account, OutboxMessage
 from bot.store.session import DATABASE_FAULTS
-from bot.usecases import escalate, redeliver, upkeep
+from bot.usecases import escalate, reach, redeliver, upkeep
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ IDLE_SECONDS = 1.0
 SHARED_IDLE_SECONDS = 0.2
 # Edits and command menus may be repeated without anybody noticing.
 REPEATABLE = {"edit", "unbutton", "commands"}
-NEW = {"send", "picture"}
+NEW = {"send", "picture", "document"}
 
 
 class Dispatcher(ChatLoop[int]):
@@ -193,7 +193,7 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
         case Sent(message_id):
             message.message_id = message_id
             outbox.close(message, "sent", now)
-            upkeep.note_reach(work, work.session.get_one(Account, message.account_id), None)
+            reach.note(work, work.session.get_one(Account, message.account_id), None)
             if message.purpose == escalate.PAGE:
                 escalate.page_sent(work, message)
         case Throttled(wait):
@@ -202,7 +202,7 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
             _again(message, now + redeliver.delay(message.attempts), reason)
         case Unreachable(reason):
             outbox.close(message, "failed", now, reason)
-            upkeep.note_reach(work, work.session.get_one(Account, message.account_id), reason)
+            reach.note(work, work.session.get_one(Account, message.account_id), reason)
             _page_others(work, message)
         case Refused(reason):
             outbox.close(message, "failed", now, reason)

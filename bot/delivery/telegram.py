@@ -16,7 +16,7 @@ from telegram import (
 )
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
-from bot.delivery import http
+from bot.delivery import calendar_file, http
 from bot.delivery.channel import NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
 from bot.store.models import OutboxMessage
 
@@ -49,6 +49,8 @@ class TelegramChannel:
         match message.method:
             case "picture":
                 return await self._send_picture(message)
+            case "document":
+                return await self._send_document(message)
             case "edit" if len(message.text) <= TEXT_LENGTH:
                 await self._bot.edit_message_text(message.text, chat_id=chat, message_id=message.edits_message_id)
                 return message.edits_message_id
@@ -88,6 +90,19 @@ class TelegramChannel:
             disable_notification=message.silent,
         )
         return sent.message_id if short else await self._send_text(message)
+
+    async def _send_document(self, message: OutboxMessage) -> int:
+        """Send a file; its caption is short, and the phone must be able to open it elsewhere."""
+        document = await asyncio.to_thread(calendar_file.make, json.loads(message.picture or "{}"))
+        sent = await self._bot.send_document(
+            message.chat_id,
+            document.content,
+            filename=document.name,
+            caption=message.text[:CAPTION_LENGTH],
+            protect_content=False,
+            disable_notification=message.silent,
+        )
+        return sent.message_id
 
 
 def _protected(message: OutboxMessage) -> bool:

@@ -27,10 +27,13 @@ class DoseStatus(StrEnum):
     PARTLY = "partly"
     NOT_TAKEN = "not_taken"
     UNKNOWN = "unknown"
+    NOT_DELIVERED = "not_delivered"
     HELD = "held"
     NOT_ORDERED = "not_ordered"
 
 
+# Nobody knows of these days, whether the question was not answered or never reached the phone.
+_NOT_KNOWN = (DoseStatus.UNKNOWN, DoseStatus.NOT_DELIVERED)
 # On these days nothing was to be taken, so they are in no denominator and neither make nor end a gap.
 _NOTHING_TO_TAKE = frozenset({DoseStatus.HELD, DoseStatus.NOT_ORDERED})
 
@@ -59,6 +62,7 @@ class Adherence:
     """The figures of one period, both ends included; a share of nothing is None.
 
     ``ordered_days`` = taken + partly + not_taken + unknown.
+    ``unknown`` counts also the days whose question was not delivered.
     ``taken_share`` (primary) = (taken + partly / 2) / ordered_days.
     ``known_share`` = (taken + partly / 2) / (ordered_days - unknown).
     ``unknown_share`` = unknown / ordered_days; unknown days are reported, never guessed.
@@ -113,7 +117,7 @@ def adherence(statuses: Mapping[date, DoseStatus], first_on: date, last_on: date
         taken=count[DoseStatus.TAKEN],
         partly=count[DoseStatus.PARTLY],
         not_taken=count[DoseStatus.NOT_TAKEN],
-        unknown=count[DoseStatus.UNKNOWN],
+        unknown=sum(count[status] for status in _NOT_KNOWN),
         longest_gap=_longest_gap(days),
     )
 

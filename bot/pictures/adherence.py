@@ -394,6 +394,16 @@ def _unknown(draw: Draw, box: Box, sign: Sign) -> None:
     draw.text((sign.x, sign.y), "?", fill=TEXT, font=font(round(sign.size * 2.6), bold=True), anchor="mm")
 
 
+def _not_delivered(draw: Draw, box: Box, sign: Sign) -> None:
+    """A closed envelope, struck through: the question never arrived."""
+    _rounded(draw, box, CORNER, PAPER, GREY, 3)
+    x, y, size = sign
+    left, top, right, bottom = x - size * 1.2, y - size * 0.8, x + size * 1.2, y + size * 0.8
+    draw.rectangle((left, top, right, bottom), outline=TEXT, width=round(size * 0.22))
+    _stroke(draw, [(left, top), (x, y + size * 0.15), (right, top)], TEXT, size * 0.2)
+    _stroke(draw, [(x - size * 1.2, y + size), (x + size * 1.2, y - size)], VERMILLION, size * 0.34)
+
+
 def _held(draw: Draw, box: Box, sign: Sign) -> None:
     """Hatched."""
     _, _, width, height = box
@@ -411,6 +421,7 @@ TILES: Mapping[DoseStatus, Callable[[Draw, Box, Sign], None]] = {
     DoseStatus.PARTLY: _partly,
     DoseStatus.NOT_TAKEN: _not_taken,
     DoseStatus.UNKNOWN: _unknown,
+    DoseStatus.NOT_DELIVERED: _not_delivered,
     DoseStatus.HELD: _held,
     DoseStatus.NOT_ORDERED: _not_ordered,
 }

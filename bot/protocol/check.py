@@ -85,6 +85,7 @@ def problems_of(protocol: Protocol, known_texts: Mapping[str, Collection[str]]) 
         *_arm_problems(protocol),
         *_visit_problems(protocol),
         *_reminder_problems(protocol),
+        *_reach_problems(protocol),
         *_tablet_problems(protocol),
         *_item_problems(protocol),
         *_rule_problems(protocol),
@@ -240,6 +241,19 @@ def _chase_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
             yield ProtocolProblem(file, later.code, f"does not come after {earlier.code}")
     if not any(step.act is ChaseAct.TELL_STAFF for step in protocol.missed_visit):
         yield ProtocolProblem(file, "missed_visit", "no step tells staff")
+
+
+def _reach_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, rule = "reminders.yaml", protocol.reach
+    numbers = (rule.unanswered_days, rule.answer_within_hours, rule.start_within_days, rule.again_days)
+    if min(numbers) < 1:
+        yield ProtocolProblem(file, "reach", "every number must be above 0")
+    if protocol.quiet_hours.covers(rule.look_at):
+        yield ProtocolProblem(file, "reach", "look_at lies in the quiet hours")
+    often = min((visit.longest_days for visit in protocol.visits.values()), default=0)
+    if rule.silent_days <= often:
+        # Who is written to only before a visit, and answers, would be called silent between two visits.
+        yield ProtocolProblem(file, "reach", f"silent_days must be above {often}, the days between two visits")
 
 
 def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:

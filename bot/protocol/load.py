@@ -126,6 +126,7 @@ def load(folder: Folder) -> Protocol:
         quiet_hours=reminders.quiet_hours,
         dose_prompt=reminders.dose_prompt,
         yellow_at=reminders.yellow_at,
+        reach=reminders.reach,
         questionnaires=MappingProxyType({one.id: one for one in items.questionnaires}),
         triage_rules=triage.rules,
         lexicon=Lexicon(**{field.name: getattr(lexicon, field.name) for field in fields(Lexicon)}),

@@ -14,6 +14,7 @@ from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.questionnaires import Questionnaire
+from bot.domain.reach import ReachRule
 from bot.domain.reminders import (
     AnotherDay,
     ChaseStep,
@@ -124,6 +125,7 @@ class RemindersFile:
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
     yellow_at: time
+    reach: ReachRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ class Protocol:
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
     yellow_at: time
+    reach: ReachRule
     questionnaires: Mapping[str, Questionnaire]
     triage_rules: tuple[TriageRule, ...]
     lexicon: Lexicon

@@ -11,6 +11,8 @@ from bot.store.planner import is_in, only
 
 WAITING = is_in(AgendaItem, "waiting")
 
+# What was kept for a patient's day until it had lost its use; no outage is to blame.
+ALWAYS_NIGHT = "night where the patient is until it was of no use"
 # Why an entry or a message was skipped whose use had passed; what an outage swallowed is found by these words.
 TOO_LATE = "too late to be useful"
 
@@ -53,6 +55,12 @@ def close(item: AgendaItem, state: str, now: datetime, reason: str | None = None
     item.state = state
     item.reason = reason
     item.closed_at = now
+
+
+def is_planned(session: Session, kind: str) -> bool:
+    """Tell whether an entry of this kind waits."""
+    found = select(AgendaItem.id).where(WAITING, only(col(AgendaItem.kind), kind))
+    return session.exec(found.limit(1)).first() is not None
 
 
 def next_due_at(session: Session) -> datetime | None:

@@ -39,12 +39,22 @@ class Account(SQLModel, table=True):
     """A person's private chat with the bot; Telegram's number is the only thing we know them by."""
 
     __tablename__ = "account"
+    __table_args__ = (
+        # The daily look reads those who have been silent, not all.
+        Index("ix_account_last_heard_at", "last_heard_at"),
+        Index(
+            "ix_account_unreachable",
+            "id",
+            sqlite_where=text("unreachable_at IS NOT NULL"),
+            postgresql_where=text("unreachable_at IS NOT NULL"),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     telegram_id: int = Field(sa_type=BigInteger, unique=True)
     locale: str
     first_seen_at: datetime
-    last_heard_at: datetime | None = None  # to the hour: when this person last wrote or pressed anything
+    last_heard_at: datetime | None = None  # to the hour, rounded down: the last word or press
     unreachable_at: datetime | None = None
     unreachable_because: str | None = None
 
@@ -543,7 +553,7 @@ class OutboxMessage(SQLModel, table=True):
     purpose: str
     about_id: int | None = None
     lane: int
-    method: str = "send"  # send | edit | picture | commands
+    method: str = "send"  # send | edit | picture | document | commands
     text_key: str
     values: str = Field(sa_type=Encrypted)  # JSON
     text: str = Field(sa_type=Encrypted)  # as the reader sees it
@@ -552,7 +562,7 @@ class OutboxMessage(SQLModel, table=True):
     token: str | None = Field(default=None, unique=True)
     single_use: bool = False
     pressed_at: datetime | None = None
-    picture: str | None = Field(default=None, sa_type=Encrypted)  # JSON
+    picture: str | None = Field(default=None, sa_type=Encrypted)  # JSON: what the picture or document is made of
     edits_message_id: int | None = Field(default=None, sa_type=BigInteger)
     silent: bool = False
     secret: bool = False  # blanked once it went out: an invitation link

@@ -37,7 +37,7 @@ def caller(session: Session, account: Account) -> Caller:
             StaffMember,
             (col(StaffMember.account_id) == col(Account.id)) & col(StaffMember.revoked_at).is_(None),
         )
-        .outerjoin(Link, (col(Link.account_id) == col(Account.id)) & _speaking())
+        .outerjoin(Link, (col(Link.account_id) == col(Account.id)) & speaking())
         .where(Account.id == account.id)
     ).one()
     if known is not None:
@@ -49,10 +49,10 @@ def caller(session: Session, account: Account) -> Caller:
 
 def link_of(session: Session, account_id: int) -> Link | None:
     """Return the open, agreed link of an account to a subject."""
-    return session.exec(select(Link).where(Link.account_id == account_id, _speaking())).first()
+    return session.exec(select(Link).where(Link.account_id == account_id, speaking())).first()
 
 
-def _speaking() -> ColumnElement[bool]:
+def speaking() -> ColumnElement[bool]:
     """Return the condition under which a link counts: open and agreed to."""
     return and_(col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None))
 
@@ -79,7 +79,7 @@ def speakers(session: Session, subject_id: int, relation: str | None = None) -> 
     rows = session.exec(
         select(Link, Account)
         .join(Account, col(Link.account_id) == col(Account.id))
-        .where(Link.subject_id == subject_id, _speaking())
+        .where(Link.subject_id == subject_id, speaking())
         .order_by(col(Link.relation).desc(), col(Link.id))
     ).all()
     return [account for link, account in rows if relation in (None, link.relation)]

@@ -11,7 +11,7 @@ from bot.domain.visits import PlannedVisit, VisitKind, VisitStatus, visit_status
 from bot.store import audit
 from bot.store import visits as stored
 from bot.store.models import Subject, Visit
-from bot.usecases import cases, screens
+from bot.usecases import cases, reach, screens
 from bot.usecases.visit_names import short
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -80,20 +80,20 @@ def _by_day(work: Work, found: Sequence[tuple[Visit, Subject]]) -> list[Text | D
                     "code": subject.code,
                     "what": short(work, visit),
                     "status": Text(f"due.status.{status_of(work, visit)}"),
-                    "reply": _reply(visit),
+                    "reply": _reply(work, visit),
                 },
             )
         )
     return lines
 
 
-def _reply(visit: Visit) -> Text:
+def _reply(work: Work, visit: Visit) -> Text:
     """Return where the patient's coming stands: no day, a wish, an answer, or nothing yet."""
     if visit.undecided:
         return Text("due.reply.undecided")
     if visit.proposed_on is not None:
         return Text("due.reply.proposed", {"day": Day(visit.proposed_on, "short_day")})
-    return Text(f"due.reply.{visit.reply or 'none'}")
+    return Text(f"due.reply.{visit.reply or reach.fate_of(work, visit)}")
 
 
 def _buttons(work: Work, visit: Visit, subject: Subject) -> list[Button]:

@@ -57,7 +57,7 @@ def raise_case(
         _join(work, present, urgency, because, summary, source)
         return present
     if kind == REQUEST and (present := open_request(work, subject, because, visit_id)) is not None:
-        _add_to_request(work, present, urgency, summary, source)
+        add_to_request(work, present, urgency, because, summary, source)
         return present
     chain = work.protocol.chains[chain_name(kind, urgency)]
     case = Escalation(
@@ -115,10 +115,19 @@ def open_request(work: Work, subject: Subject, because: Sequence[str], visit_id:
     return None
 
 
-def _add_to_request(work: Work, case: Escalation, urgency: Urgency, summary: Summary, source: str) -> None:
+def add_to_request(
+    work: Work,
+    case: Escalation,
+    urgency: Urgency,
+    because: Sequence[str],
+    summary: Summary,
+    source: str = "",
+) -> None:
+    """Let a request say more, and why; whoever knows of it already hears the new words."""
     told, new = json.loads(case.summary), _told(summary, source)
     if new in told:
         return
+    case.because = list(dict.fromkeys([*case.because, *because]))
     told = [each for each in told if not source or each["source"] != source]
     case.summary = json.dumps([*told, new], ensure_ascii=False)
     joined = step(work, case, "joined")

@@ -10,7 +10,7 @@ from bot.domain.urgency import Urgency
 from bot.domain.visits import TooEarly, VisitKind
 from bot.store import visits
 from bot.store.models import Subject, Visit
-from bot.usecases import escalate, forms, plan, screens, visit_reminders
+from bot.usecases import escalate, forms, plan, screens, visit_reminders, zones
 from bot.usecases.forms import Field, Form, Values
 from bot.work import Button, Day, Text, Work
 
@@ -269,10 +269,10 @@ def ask_later(work: Work, visit: Visit) -> None:
 
 
 def _later_button(work: Work, visit: Visit, moment: datetime) -> Button:
-    there = moment.astimezone(work.settings.zone)
+    subject, there = work.session.get_one(Subject, visit.subject_id), moment.astimezone(work.settings.zone)
     key = "visit.button.later_today" if there.date() == work.today else "visit.button.later_tomorrow"
     args = {**_args(visit), "at": moment.isoformat()}
-    return Button(key, "visit.later_at", args, values={"at": work.texts.time(there)})
+    return Button(key, "visit.later_at", args, values={"at": zones.clock(work, subject, work.texts.time(there))})
 
 
 def remind_later(work: Work, visit: Visit, at: datetime) -> None:
@@ -281,10 +281,10 @@ def remind_later(work: Work, visit: Visit, at: datetime) -> None:
         work.chosen = False
         ask_later(work, visit)
         return
-    comes = visit_reminders.remind_later(work, visit, at)
+    subject, comes = screens.subject_of(work), visit_reminders.remind_later(work, visit, at)
     work.answer(
         "visit.later",
-        at=work.texts.moment(comes, work.settings.zone, work.caller.locale),
+        at=zones.clock(work, subject, work.texts.moment(comes, work.settings.zone, work.caller.locale)),
         day=Day(visit.target_on),
         phone=screens.phone(work),
     )

@@ -4,9 +4,10 @@ from datetime import datetime, time, timedelta
 
 from sqlmodel import col, select
 
-from bot.domain.reminders import CanWait, Importance, Room, daily_at, out_of_quiet, room_today
+from bot.domain.reminders import CanWait, Importance, Room, daily_at, room_today
 from bot.store import agenda, outbox, people
 from bot.store.models import AgendaItem, Subject
+from bot.usecases import zones
 from bot.work import Work
 
 REMINDER = "visit.reminder"
@@ -32,7 +33,7 @@ def hold_back(work: Work, subject: Subject, item: AgendaItem, useful_until: date
     until = useful_until or item.useful_until or work.now + timedelta(days=2)
     match room(work, subject, item.kind, until, besides=item.id):
         case Room.PUT_OFF:
-            item.due_at = next_morning(work)
+            item.due_at = next_morning(work, subject)
             item.reason = ENOUGH
             return PUT_OFF
         case Room.GIVE_UP:
@@ -56,7 +57,7 @@ def room(work: Work, subject: Subject, kind: str, useful_until: datetime, beside
         if each.id != besides
     }
     message = CanWait(IMPORTANCE[kind], useful_until)
-    return room_today(message, said, list(to_come.values()), work.protocol.daily_limit, next_morning(work))
+    return room_today(message, said, list(to_come.values()), work.protocol.daily_limit, next_morning(work, subject))
 
 
 def merges(work: Work) -> timedelta:
@@ -79,14 +80,14 @@ def near(work: Work, subject: Subject, kind: str) -> AgendaItem | None:
     ).first()
 
 
-def next_morning(work: Work) -> datetime:
-    """Return when the first message of tomorrow may be said."""
-    return out_of_quiet(_day(work)[1], work.settings.zone, work.protocol.quiet_hours)
+def next_morning(work: Work, subject: Subject) -> datetime:
+    """Return when the first message of tomorrow may be said; days are those of the site."""
+    return zones.out_of_nights(work, subject, _day(work)[1])
 
 
-def awake(work: Work) -> datetime:
-    """Return now, or the end of the quiet hours that it lies in."""
-    return out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours)
+def awake(work: Work, subject: Subject | None) -> datetime:
+    """Return now, or the end of the quiet hours that it lies in: those of the site, and where ``subject`` is."""
+    return zones.out_of_nights(work, subject, work.now)
 
 
 def _day(work: Work) -> tuple[datetime, datetime]:

@@ -13,6 +13,7 @@ STAFF_COMMANDS = (
     "alerts",
     "today",
     "due",
+    "silent",
     "patients",
     "patient",
     "adherence",

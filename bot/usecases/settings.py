@@ -14,6 +14,7 @@ def show(work: Work) -> None:
     rows = [[Button("settings.button.language", "settings.language")]]
     if work.caller.role in SUBJECT_SIDE and screens.on_study(screens.subject_of(work)):
         rows.append([Button("settings.button.hour", "settings.hour")])
+        rows.append([Button("settings.button.zone", "settings.zone")])
     if work.caller.role in CLINICAL:
         rows.append([Button("settings.button.duty", "settings.duty")])
     if work.caller.role in SUBJECT_SIDE:

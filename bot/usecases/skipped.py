@@ -57,7 +57,7 @@ def tell(work: Work) -> int:
             lane=Lane.AMBER,
             purpose="staff",
             dedupe_key=f"skipped:{work.now.isoformat()}:{account.id}",
-            due_at=polite.awake(work),
+            due_at=polite.awake(work, None),
             number=len(lines),
             lines=Lines([*lines[:SHOWN], *([Text("staff.skipped.more", {"n": more})] if more > 0 else [])]),
         )

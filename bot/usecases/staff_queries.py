@@ -20,7 +20,7 @@ from bot.store import audit, people
 from bot.store import visits as stored
 from bot.store.models import DoseOrder, Escalation, Response, Subject, Weight
 from bot.texts import number
-from bot.usecases import cases, enrol, escalate, reasons, refusals, screens, tablets
+from bot.usecases import cases, enrol, escalate, reach, reasons, refusals, screens, silent, tablets, zones
 from bot.usecases.visit_names import named, short
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -114,7 +114,7 @@ def show_patient(work: Work, subject: Subject) -> None:
                     {
                         "what": named(visit),
                         "day": Day(visit.target_on),
-                        "reply": Text(f"visit.reply.{visit.reply or 'none'}"),
+                        "reply": Text(f"visit.reply.{visit.reply or reach.fate_of(work, visit)}"),
                     },
                 )
                 for visit in planned
@@ -180,7 +180,14 @@ def _reach(work: Work, subject: Subject) -> Lines:
         for account in people.speakers(work.session, subject.id or 0, relation):
             fate = "blocked" if account.unreachable_at is not None else "linked"
             lines.append(Text(f"patient.reach.{fate}", {"who": Text(f"relation.{relation}")}))
-    return Lines(lines or [Text("patient.reach.nobody")], between=", ")
+    if not lines:
+        return Lines([Text("patient.reach.nobody")])
+    about: list[Text | Day | Lines | str] = [Text("patient.heard", {"heard": silent.last_heard(work, subject)})]
+    if (asked := reach.last_question(work, subject)) is not None:
+        about.append(asked)
+    if zones.elsewhere(work, subject):
+        about.append(Text("patient.zone", {"zone": zones.name(subject.timezone)}))
+    return Lines([Lines(lines, between=", "), *about])
 
 
 def _tablets_line(work: Work, subject: Subject) -> Text:

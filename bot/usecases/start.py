@@ -11,7 +11,7 @@ from bot.domain.roles import Role
 from bot.store import people
 from bot.store.models import Account, Consent, Link, Subject
 from bot.texts import LOCALES
-from bot.usecases import escalate, forms, screens, tablets, visit_reminders
+from bot.usecases import escalate, forms, reach, screens, tablets, visit_reminders
 from bot.work import Button, Work
 
 HOURS = tuple(range(8, 21, 2))
@@ -95,6 +95,7 @@ def consent(work: Work, args: dict[str, Any]) -> None:
         subject.state_changed_at = work.now
         work.session.flush()
         escalate.tell_staff(work, subject, "staff.consented")
+        reach.begun(work, subject)
         ask_hour(work)
 
 

@@ -12,7 +12,7 @@ from bot.domain.parsing import Reading, Unreadable
 from bot.domain.participation import ParticipationState, may_be_asked
 from bot.domain.roles import SUBJECT_SIDE
 from bot.domain.urgency import Urgency
-from bot.store import agenda, people
+from bot.store import agenda, people, reach
 from bot.store.models import AgendaItem, DoseOrder, DosePrompted, DoseReport, Subject
 from bot.usecases import escalate, forms, polite, report, screens, speak
 from bot.usecases.forms import Choice, Field, Form, Values
@@ -231,6 +231,12 @@ def answer(work: Work, args: dict[str, Any]) -> None:
         work.answer("tablets.thanks_taken")
 
 
+def asked_and_open(work: Work, subject: Subject, day: date) -> bool:
+    """Tell whether the question about a day was put and still waits for its answer."""
+    put = select(DosePrompted.id).where(DosePrompted.subject_id == subject.id, DosePrompted.day_on == day)
+    return work.session.exec(put).first() is not None and _is_open(latest_report(work.session, subject, day))
+
+
 def keep(
     work: Work, subject: Subject, day: date, status: str, reason: str | None = None, said: str | None = None
 ) -> DoseReport:
@@ -342,18 +348,29 @@ def reports_of(session: Session, subject: Subject, first_on: date, last_on: date
 
 
 def statuses(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseStatus]:
-    """Return what is known of each day: reported, not known, or nothing ordered."""
+    """Return what is known of each day: reported, not known, asked in vain, or nothing ordered."""
     orders = orders_of(session, subject)
+    in_vain = asked_in_vain(session, subject)
     reports = reports_of(session, subject, first_on, last_on)
     known: dict[date, DoseStatus] = {}
     for day in (first_on + timedelta(days=number) for number in range((last_on - first_on).days + 1)):
         if in_force(orders, day) is None:
             known[day] = DoseStatus.NOT_ORDERED
         elif day not in reports or reports[day].status == NOT_YET:
-            known[day] = DoseStatus.UNKNOWN
+            known[day] = DoseStatus.NOT_DELIVERED if day in in_vain else DoseStatus.UNKNOWN
         else:
             known[day] = DoseStatus(reports[day].status)
     return known
+
+
+def asked_in_vain(session: Session, subject: Subject) -> set[date]:
+    """Return the days whose question reached nobody's phone (DI-17)."""
+    put: dict[date, list[str]] = {}
+    for key, state in reach.fates(session, (PROMPT, polite.REMINDER), subject_id=subject.id):
+        # A reminder that asked about tablets too has their day in its key; the others have none.
+        for day in (date.fromisoformat(part) for part in key.split(":") if part.count("-") == 2):
+            put.setdefault(day, []).append(state)
+    return {day for day, states in put.items() if reach.in_vain(states)}
 
 
 def started_on(work: Work, subject: Subject) -> date | None:

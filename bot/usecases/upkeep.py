@@ -10,7 +10,7 @@ from bot.domain.people import Caller
 from bot.domain.roles import Role
 from bot.domain.urgency import Urgency
 from bot.store import people
-from bot.store.models import Account, AgendaItem, Escalation, InboxUpdate, OutboxMessage, StaffMember, Subject
+from bot.store.models import Account, AgendaItem, Escalation, InboxUpdate, OutboxMessage, Subject
 from bot.usecases import escalate
 from bot.work import Lane, Text, Work
 
@@ -93,22 +93,3 @@ def tell_of_step(work: Work, seconds: float) -> None:
     """Tell those who look after the bot that its machine's clock jumped; reminders may have come at wrong times."""
     for _, admin in people.staff(work.session, [Role.ADMIN, Role.COORDINATOR]):
         work.say(admin, "staff.clock_set", lane=Lane.AMBER, purpose="staff", minutes=round(abs(seconds) / 60))
-
-
-def note_reach(work: Work, account: Account, because: str | None) -> None:
-    """Keep whether a person can be reached; staff hear the same day of a subject who no longer can."""
-    if (account.unreachable_at is not None) == (because is not None):
-        return
-    account.unreachable_at = work.now if because is not None else None
-    account.unreachable_because = because
-    if because is None:
-        return
-    caller = people.caller(work.session, account)
-    if caller.subject_id is not None:
-        subject = work.session.get_one(Subject, caller.subject_id)
-        escalate.tell_staff(work, subject, "staff.unreachable", who=Text(f"relation.{caller.role}"))
-    elif caller.staff_id is not None:
-        for _, admin in people.staff(work.session, [Role.ADMIN, Role.COORDINATOR]):
-            if admin.id != account.id:
-                member = work.session.get_one(StaffMember, caller.staff_id)
-                work.say(admin, "staff.unreachable_staff", lane=Lane.AMBER, purpose="staff", name=member.name)

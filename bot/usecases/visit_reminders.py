@@ -11,7 +11,7 @@ from bot.domain.participation import ParticipationState, may_be_reminded
 from bot.domain.reminders import ChaseAct, Room
 from bot.store import people, visits
 from bot.store.models import Account, AgendaItem, OutboxMessage, Subject, Visit
-from bot.usecases import overdue, polite, screens, tablets
+from bot.usecases import overdue, polite, screens, tablets, zones
 from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
 REMINDER = polite.REMINDER
@@ -101,7 +101,7 @@ def drop_reminders(work: Work, visit: Visit, reason: str) -> None:
     work.silence(reason, purpose=CHASE, about_id=visit.id)
     if work.silence(reason, purpose=ANNOUNCE, about_id=visit.subject_id):
         # It named other days as well; they are told anew, as they are then.
-        _plan_announcement(work, visit.subject_id)
+        _plan_announcement(work, work.session.get_one(Subject, visit.subject_id))
 
 
 def remind(work: Work, item: AgendaItem) -> str:
@@ -133,7 +133,7 @@ def remind(work: Work, item: AgendaItem) -> str:
     day = tablets.ask_too(work, subject)
     for account, own in _readers(work, subject):
         values: dict[str, object] = {
-            **where(work, visit.target_on),
+            **where(work, subject, visit.target_on),
             "what": visit_names(together),
             "bring": Lines([Text(f"visit.bring.{each.kind}") for each in together]),
         }
@@ -184,7 +184,10 @@ def later_moments(work: Work, visit: Visit) -> tuple[datetime, ...]:
     if later_times(work, visit) >= rule.most_times:
         return ()
     zone, quiet, ends = work.settings.zone, work.protocol.quiet_hours, work.protocol.visit_day_ends
-    return reminder_rules.later_moments(visit.target_on, rule, zone, quiet, work.now, ends)
+    offered = reminder_rules.later_moments(visit.target_on, rule, zone, quiet, work.now, ends)
+    subject = work.session.get_one(Subject, visit.subject_id)
+    by_day = {zones.out_of_nights(work, subject, moment) for moment in offered}
+    return tuple(sorted(each for each in by_day if each < reminder_rules.daily_at(visit.target_on, ends, zone)))
 
 
 def later_times(work: Work, visit: Visit) -> int:
@@ -210,10 +213,10 @@ def announce(work: Work, visit: Visit) -> None:
     work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
     work.forget_plan(ANNOUNCE, subject.id or 0)
     until = announced_until(work, subject)
-    if polite.awake(work) > work.now:
-        _plan_announcement(work, subject.id or 0)
+    if polite.awake(work, subject) > work.now:
+        _plan_announcement(work, subject)
     elif polite.room(work, subject, ANNOUNCE, until) is Room.PUT_OFF:
-        _plan_announcement(work, subject.id or 0, polite.next_morning(work))
+        _plan_announcement(work, subject, polite.next_morning(work, subject))
     else:
         _announce(work, subject, until)
 
@@ -262,14 +265,13 @@ def _key(work: Work, subject: Subject) -> str:
     return f"{ANNOUNCE}:{subject.id}:{stands}:"
 
 
-def _plan_announcement(work: Work, subject_id: int, at: datetime | None = None) -> None:
-    due = at or polite.awake(work)
+def _plan_announcement(work: Work, subject: Subject, at: datetime | None = None) -> None:
     work.plan(
         ANNOUNCE,
-        f"{ANNOUNCE}:{subject_id}:{work.now.isoformat()}",
-        due,
-        subject_id,
-        subject_id=subject_id,
+        f"{ANNOUNCE}:{subject.id}:{work.now.isoformat()}",
+        at or polite.awake(work, subject),
+        subject.id or 0,
+        subject_id=subject.id,
     )
 
 
@@ -297,7 +299,7 @@ def _announce(work: Work, subject: Subject, until: datetime) -> int:
             account,
             own,
             "visit.announced",
-            {**where(work), "day": Day(coming[0].target_on), "lines": lines_of(coming)},
+            {**where(work, subject), "day": Day(coming[0].target_on), "lines": lines_of(coming)},
             kind=ANNOUNCE,
             about_id=subject.id,
             subject=subject,
@@ -344,10 +346,10 @@ def same_day(work: Work, visit: Visit) -> list[Visit]:
     ]
 
 
-def where(work: Work, day: date | None = None) -> dict[str, object]:
-    """Return what every message about a visit needs to say: the day, the place, the number."""
-    place = work.settings.site_place or Text("visit.place.default")
-    return {"place": place, "phone": screens.phone(work)} | ({"day": Day(day)} if day is not None else {})
+def where(work: Work, subject: Subject, day: date | None = None) -> dict[str, object]:
+    """Return what every message about a visit needs to say: the day, the place with its clock, the number."""
+    said: dict[str, object] = {"place": zones.place(work, subject), "phone": screens.phone(work)}
+    return said | ({"day": Day(day)} if day is not None else {})
 
 
 def _readers(work: Work, subject: Subject) -> list[tuple[Account, bool]]:
@@ -417,7 +419,8 @@ def _say(
         about_id=about_id,
         subject_id=subject.id,
         single_use=tablets_on is None,
-        dedupe_key=f"{key}:{account.id}",
+        dedupe_key=f"{key}:{account.id}" if tablets_on is None else f"{key}:{account.id}:{tablets_on.isoformat()}",
+        due_at=polite.awake(work, subject),
         useful_until=useful_until,
         **filled,
     )

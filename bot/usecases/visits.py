@@ -8,7 +8,7 @@ from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import audit, visits
 from bot.store.models import Subject, Visit
-from bot.usecases import chase, escalate, moves, recorded, screens, tablets, visit_reminders
+from bot.usecases import calendar_file, chase, escalate, moves, reach, recorded, screens, tablets, visit_reminders
 from bot.usecases.visit_names import named
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -152,8 +152,8 @@ def show_mine(work: Work) -> None:
     open_ones = [each for each in planned if each.undecided]
     coming = visit_reminders.to_tell(work, subject)
     lines = [
-        *_blocks(late, "visit.mine.late"),
-        *_blocks(coming, "visit.mine.line"),
+        *blocks(late, "visit.mine.late"),
+        *blocks(coming, "visit.mine.line"),
         *(Text("visit.mine.undecided", {"what": visit_reminders.name_of(each)}) for each in open_ones),
     ]
     if coming:
@@ -164,14 +164,14 @@ def show_mine(work: Work) -> None:
         head = Text("visit.mine.past", {"day": Day(late[0].target_on)})
     work.answer(
         "visit.mine",
-        _buttons(work, [*late, *coming]),
+        [*_buttons(work, [*late, *coming]), *([calendar_file.button()] if coming else [])],
         head=head,
         lines=Lines(lines, between="\n\n"),
-        **visit_reminders.where(work),
+        **visit_reminders.where(work, subject),
     )
 
 
-def _blocks(planned: Sequence[Visit], key: str) -> list[Text]:
+def blocks(planned: Sequence[Visit], key: str) -> list[Text]:
     """Return each day once, with what is done on it and the other day that is asked for."""
     blocks = []
     for day in sorted({each.target_on for each in planned}):
@@ -195,11 +195,11 @@ def _buttons(work: Work, planned: Sequence[Visit]) -> list[list[Button]]:
     rows: list[list[Button]] = []
     for day in sorted({each.target_on for each in planned}):
         visit = next(each for each in planned if each.target_on == day)
+        if day < work.today:
+            rows.append(past_button(visit))
+            continue
         args = {"visit": visit.id, "version": visit.plan_version}
         short: dict[str, object] = {"day": Day(day, "short_day")}
-        if day < work.today:
-            rows.append([Button("visit.button.tell", "visit.past", args, values=short)])
-            continue
         change = {**args, "reply": moves.ANOTHER_DAY}
         if visit.proposed_on is not None:
             rows.append([Button("visit.button.another_wish", "visit.reply", change)])
@@ -207,6 +207,12 @@ def _buttons(work: Work, planned: Sequence[Visit]) -> list[list[Button]]:
         else:
             rows.append([Button("visit.button.change", "visit.reply", change, values=short)])
     return rows
+
+
+def past_button(visit: Visit) -> list[Button]:
+    """Return the row that lets a patient tell what became of a visit gone by."""
+    args = {"visit": visit.id, "version": visit.plan_version}
+    return [Button("visit.button.tell", "visit.past", args, values={"day": Day(visit.target_on, "short_day")})]
 
 
 def show_visit(work: Work, args: dict[str, Any]) -> None:
@@ -231,15 +237,15 @@ def show_visit(work: Work, args: dict[str, Any]) -> None:
         day=Text("visit.staff.undecided") if visit.undecided else Day(visit.target_on, "full_day"),
         first=Day(visit.first_on, "short_day"),
         last=Day(visit.last_on, "short_day"),
-        reply=_reply(visit),
+        reply=_reply(work, visit),
     )
 
 
-def _reply(visit: Visit) -> Text:
-    """Return what the patient answered, with the day that they asked for."""
+def _reply(work: Work, visit: Visit) -> Text:
+    """Return what the patient answered, with the day that they asked for, or that no reminder reached them."""
     if visit.proposed_on is not None:
         return Text("visit.reply.proposed", {"day": Day(visit.proposed_on, "full_day")})
-    return Text(f"visit.reply.{visit.reply or 'none'}")
+    return Text(f"visit.reply.{visit.reply or reach.fate_of(work, visit)}")
 
 
 def _staff_buttons(visit: Visit) -> list[list[Button]]:

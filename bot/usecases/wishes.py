@@ -53,7 +53,7 @@ def refuse_day(work: Work, args: dict[str, Any]) -> None:
         key=f"refused:{stands.id}:{stands.plan_version}:{work.now.isoformat()}",
         useful_until=visit_reminders.announced_until(work, subject),
         wish=wish,
-        **visit_reminders.where(work, stands.target_on),
+        **visit_reminders.where(work, subject, stands.target_on),
     )
     _settle(work, wished, "visit_kept")
     work.answer(

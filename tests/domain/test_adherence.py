@@ -24,6 +24,7 @@ LETTERS = {
     "P": DoseStatus.PARTLY,
     "M": DoseStatus.NOT_TAKEN,
     "?": DoseStatus.UNKNOWN,
+    "X": DoseStatus.NOT_DELIVERED,
     "H": DoseStatus.HELD,
     "-": DoseStatus.NOT_ORDERED,
 }
@@ -52,6 +53,13 @@ def test_the_worked_example_of_the_figures_page() -> None:
     assert figures.longest_gap == 2
     assert consecutive_missed(days(letters), last(letters)) == 0
     assert adherence_flag(days(letters), last(letters)) == "yellow"
+
+
+def test_a_day_whose_question_was_not_delivered_counts_as_unknown_and_ends_a_gap() -> None:
+    letters = "TMXMT?"
+    figures = adherence(days(letters), FIRST, last(letters))
+    assert (figures.ordered_days, figures.unknown, figures.longest_gap) == (6, 2, 1)
+    assert consecutive_missed(days("TMX"), last("TMX")) == 0
 
 
 @pytest.mark.parametrize(

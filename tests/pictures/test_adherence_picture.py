@@ -24,6 +24,7 @@ ZH_LEGEND = {
     DoseStatus.PARTLY: "服了一部分",
     DoseStatus.NOT_TAKEN: "未服用",
     DoseStatus.UNKNOWN: "未回答",
+    DoseStatus.NOT_DELIVERED: "没送到",
     DoseStatus.HELD: "医嘱暂停",
 }
 

@@ -34,6 +34,8 @@ COLUMNS: tuple[tuple[str, sa.Column[Any]], ...] = (
 )
 WAITING, TOO_LATE = "state = 'waiting'", "reason = 'too late to be useful'"
 INDEXES: tuple[tuple[str, str, list[str], str | None], ...] = (
+    ("ix_account_last_heard_at", "account", ["last_heard_at"], None),
+    ("ix_account_unreachable", "account", ["id"], "unreachable_at IS NOT NULL"),
     ("ix_agenda_item_coming", "agenda_item", ["subject_id", "due_at"], WAITING),
     ("ix_agenda_item_too_late", "agenda_item", ["closed_at"], TOO_LATE),
     ("ix_outbox_message_account_created", "outbox_message", ["account_id", "created_at"], None),
@@ -48,6 +50,8 @@ def upgrade() -> None:
         where = sa.text(condition) if condition else None
         op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
     _one_open("state = 'planned' AND kind <> 'extra'")
+    # Nobody knows when those were last heard who are here already; from then on it is kept.
+    op.execute("UPDATE account SET last_heard_at = first_seen_at")
 
 
 def downgrade() -> None:
