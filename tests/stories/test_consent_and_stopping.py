@@ -7,7 +7,7 @@ import pytest
 from bot.domain.roles import Role
 from bot.store import people
 from bot.store.models import AgendaItem, Consent, OutboxMessage
-from bot.usecases import overdue
+from bot.usecases import escalate, overdue
 from bot.usecases.staff_queries import find
 from bot.work import Lane, Work
 from tests.people import Study, begin, staff
@@ -28,7 +28,8 @@ class TestBeforeConsent:
         await newcomers.pass_time(days=10)
         assert sees.new == []
         # What is planned is told to staff alone: that nobody has recorded a visit.
-        assert {item.kind for item in await rows(newcomers.stage, AgendaItem)} == {overdue.OVERDUE}
+        kinds = {item.kind for item in await rows(newcomers.stage, AgendaItem)}
+        assert kinds == {overdue.OVERDUE, escalate.NEXT_PAGE}
 
     @pytest.mark.req("DI-19")
     @pytest.mark.parametrize("command", ["menu", "unwell", "visits", "tablets", "team", "help"])
