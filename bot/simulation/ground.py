@@ -15,9 +15,12 @@ from typing import Any, TypeVar
 from sqlalchemy import event
 from sqlmodel import Session
 
+from bot.app import Running
 from bot.cipher import Cipher
 from bot.clock import SetClock
 from bot.delivery.channel import Channel, Outcome, Sent
+from bot.delivery.dispatch import Dispatcher
+from bot.delivery.inbox import Pump
 from bot.delivery.telegram import TEXT_LENGTH, markup_of
 from bot.metrics import Metrics
 from bot.simulator import messaging
@@ -85,6 +88,28 @@ class WatchedMetrics(Metrics):
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f": {type(error).__name__} in {frame.name}: {' '.join(str(error).split())[:200]}"
         self._on_fault(f"{place}{where}")
+
+
+class Sender(Dispatcher):
+    """The dispatcher, which claims only when something is there: a claim of nothing costs as much as one of eight."""
+
+    def __init__(self, bot: Running, channel: Channel, anything: Callable[[], bool]) -> None:
+        super().__init__(bot.deps, channel, bot.leadership, None)
+        self._anything = anything
+
+    async def _start(self) -> int:
+        return await super()._start() if self._anything() else 0
+
+
+class Worker(Pump):
+    """The pump, which looks for updates only when some wait."""
+
+    def __init__(self, bot: Running, anything: Callable[[], bool]) -> None:
+        super().__init__(bot.deps, bot.application)
+        self._anything = anything
+
+    async def _start(self) -> int:
+        return await super()._start() if self._anything() else 0
 
 
 class ShortWay:

@@ -73,10 +73,11 @@ class Violation:
 class Judge:
     """Watches every phone of a site."""
 
-    def __init__(self, world: World, clinic: Clinic) -> None:
+    def __init__(self, world: World, clinic: Clinic, stop_at: str | None = None) -> None:
         self.world = world
         self.clinic = clinic
         self.violations: list[Violation] = []
+        self._stop_at = stop_at
         self.arrived: Counter[str] = Counter()
         self._last: dict[tuple[int, str], datetime] = {}
         self._polite: Counter[tuple[int, date]] = Counter()
@@ -88,6 +89,9 @@ class Judge:
 
     def violate(self, rule: str, subject: str, said: str, at: datetime | None = None) -> None:
         self.violations.append(Violation(self.world.local(at), rule, subject, " ".join(said.split())[:160]))
+
+        if self._stop_at is not None and rule.startswith(self._stop_at):
+            self.world.over = True
 
     # Every message
 

@@ -1,6 +1,7 @@
 """How is one site simulated from its first day to its last, and several side by side?"""
 
 import asyncio
+import gc
 import multiprocessing
 import random
 import tempfile
@@ -49,31 +50,34 @@ def _in_process(plan: Plan, queue: Any) -> SiteReport:
     return simulate_site(plan, lambda site, day: queue.put((site, day)))
 
 
-def simulate_site(plan: Plan, on_progress: Progress | None = None) -> SiteReport:
-    """Simulate one site in this process."""
+def simulate_site(plan: Plan, on_progress: Progress | None = None, stop_at: str | None = None) -> SiteReport:
+    """Simulate one site in this process; a violation of a rule whose name begins with ``stop_at`` ends it."""
     with (
         tempfile.TemporaryDirectory(prefix="followup-simulation-") as folder,
         _thrown_from(plan),
         # A loop of its own leaves the one of whoever calls alone.
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
     ):
-        return runner.run(_play(World(plan, Path(folder)), on_progress))
+        return runner.run(_play(World(plan, Path(folder)), on_progress, stop_at))
 
 
 @contextmanager
 def _thrown_from(plan: Plan) -> Iterator[None]:
     """Let the bot's own dice (pauses between tries) fall the same way in every run of this plan."""
-    before = random.getstate()
+    before, looks = random.getstate(), gc.get_threshold()
     random.seed(f"{plan.seed}/{plan.site}/bot")
+    # The phones keep many small things for good, which the collector would look through again and again.
+    gc.set_threshold(50_000, 50, 50)
     try:
         yield
     finally:
+        gc.set_threshold(*looks)
         random.setstate(before)
 
 
-async def _play(world: World, on_progress: Progress | None) -> SiteReport:
+async def _play(world: World, on_progress: Progress | None, stop_at: str | None) -> SiteReport:
     clinic = Clinic(world)
-    judge = Judge(world, clinic)
+    judge = Judge(world, clinic, stop_at)
     try:
         await world.start()
         await clinic.open()
@@ -92,6 +96,7 @@ async def _play(world: World, on_progress: Progress | None) -> SiteReport:
             await world.start()
             await world.settle()
         judge.on_end()
+        await world.stop()
         return SiteReport.of(world, judge)
     finally:
         await world.close()
