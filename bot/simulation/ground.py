@@ -21,6 +21,7 @@ from bot.clock import SetClock
 from bot.delivery.channel import Channel, Outcome, Sent
 from bot.delivery.dispatch import Dispatcher
 from bot.delivery.inbox import Pump
+from bot.delivery.pacing import Unpaced
 from bot.delivery.telegram import TEXT_LENGTH, markup_of
 from bot.metrics import Metrics
 from bot.simulator import messaging
@@ -94,7 +95,7 @@ class Sender(Dispatcher):
     """The dispatcher, which claims only when something is there: a claim of nothing costs as much as one of eight."""
 
     def __init__(self, bot: Running, channel: Channel, anything: Callable[[], bool]) -> None:
-        super().__init__(bot.deps, channel, bot.leadership, None)
+        super().__init__(bot.deps, channel, bot.leadership, Unpaced())
         self._anything = anything
 
     async def _start(self) -> int:
