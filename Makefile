@@ -9,7 +9,8 @@ LOCK_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo pictures test lint run messages lock clean \
-    kills kills-1000 kills-10000 failover faults red-first throughput store start scale backup-proof
+    kills kills-1000 kills-10000 failover faults red-first throughput store start scale backup-proof \
+    simulate simulate-seeds
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -65,6 +66,19 @@ start: $(VENV)/ready ## Measure start-up and memory
 
 scale: $(VENV)/ready ## Fill PostgreSQL with up to 1,000,000 subjects and measure (half an hour)
 	$(BIN)/python -m bench.scale --seed 1 $(WRITE)
+
+simulate: $(VENV)/ready ## Play 25 months of the trial with 90 patients and check their phones
+	$(BIN)/followup simulate --subjects 90 --months 25 --seed 7
+
+# The seeds of the nightly run, and how large each of them is.
+SEEDS ?= 100
+SEED_SIZE ?= --subjects 9 --months 3
+
+simulate-seeds: $(VENV)/ready ## The same, smaller, with faults, for 100 seeds (nightly; SEEDS=... SEED_SIZE=...)
+	@for seed in $$(seq 1 $(SEEDS)); do \
+	    $(BIN)/followup simulate $(SEED_SIZE) --seed $$seed --faults > .simulation.txt 2>/dev/null \
+	    || { cat .simulation.txt; echo "seed $$seed failed"; exit 1; }; \
+	done; echo "$(SEEDS) seeds: nothing happened that must not happen."
 
 backup-proof: $(VENV)/ready ## Back up under load, restore in four directions, damage backups
 	$(BIN)/python -m bench.backup --seed 1 $(WRITE)

@@ -252,3 +252,29 @@ def story(
 
     observed = asyncio.run(five_weeks.play(folder, quiet=quiet))
     sys.exit(0 if observed else 1)
+
+
+@cli.command()
+def simulate(
+    subjects: Annotated[int, typer.Option(help="How many subjects.", min=1, max=999)] = 90,
+    months: Annotated[float, typer.Option(help="For how many months.", min=0.1, max=60)] = 25,
+    seed: Annotated[int, typer.Option(help="Everything is drawn from it: the same seed gives the same report.")] = 7,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Let sends fail, the bot break down, the machine's clock jump.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Play months of the trial in simulated time and check what arrives on the phones.
+
+    Telegram, the people and time are simulated, everything else is real: no token, no network.
+    Exit status 1: something happened that must not happen; the first cases are named.
+
+    Example: followup simulate --subjects 90 --months 25 --seed 7 --faults
+    """
+    from bot.simulation import terminal
+    from bot.simulation.plan import Plan
+
+    logs.configure("CRITICAL")
+    report = terminal.shown(Plan(subjects, months, seed, faults))
+    typer.echo(report.as_json() if as_json else report.as_text())
+    sys.exit(0 if report.good else 1)

@@ -46,15 +46,18 @@ TELLTALE = (
 FOR_STAFF = (
     "adherence.", "age.", "alerts.", "arm.", "case.ask_outcome", "case.card", "case.details", "case.no_phone",
     "case.outcome", "case.owner", "case.page", "case.repeat", "case.resolved", "case.state", "case.step",
-    "case.summary", "case.told.colleague", "case.told.settled", "due.", "duty.", "enrol.", "formulation.",
-    "help.staff", "import.", "list.", "outcome.", "participation.", "patient.", "patients.", "request.", "role.",
-    "skipped.", "staff.", "visit.ask.", "visit.overtaken", "visit.recorded.", "visit.reply.", "visit.staff.",
-    "visit.state.",
+    "case.summary", "case.told.colleague", "case.told.settled", "change.", "closing.ask", "closing.done",
+    "closing.field", "closing.invited_again", "closing.summary", "closure.", "deviation.", "deviations.", "due.",
+    "duty.", "enrol.", "extra.", "formulation.", "help.staff", "import.", "interval.", "list.", "outcome.",
+    "participation.", "patient.", "patients.", "reason.", "refused.too_early", "refused.too_near", "request.",
+    "role.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct", "visit.overtaken", "visit.recorded.",
+    "visit.reply.", "visit.staff.", "visit.state.",
 )  # fmt: skip
 # These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
 PARTS = (
     "command.", "dose.skip.", "language.", "protocol.", "relation.", "report.line.", "report.short.", "toast.",
     "urgency.", "visit.bring.", "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands",
+    "visit.titled",
 )  # fmt: skip
 LOCK_SCREEN = 60
 

@@ -46,7 +46,8 @@ def tell(work: Work, item: AgendaItem) -> str:
         work,
         subject,
         Urgency(item.detail["urgency"]),
-        [OVERDUE],
+        # The task that the patient's word on the visit, or their silence, may have opened: one a visit.
+        ["visit.not_recorded"],
         [
             Text(
                 "request.overdue",

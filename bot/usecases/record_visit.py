@@ -139,9 +139,9 @@ def _past_days(work: Work, values: Values) -> list[Choice]:
 
 
 def _coming_days(work: Work, values: Values) -> list[Choice]:
-    visit, subject = _visit(work, values)
+    visit, _ = _visit(work, values)
     days = work.clinic.open_days(work.today + timedelta(days=1), work.today + OFFERED_AHEAD)
-    fitting = [day for day in days if day != visit.target_on and _allowed(work, subject, visit, day)][:OFFERED]
+    fitting = [day for day in days if day != visit.target_on and _allowed(work, values, day)][:OFFERED]
     return [_choice(work, day) for day in fitting]
 
 
@@ -155,12 +155,19 @@ def _choice(work: Work, day: date) -> Choice:
     return Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True)
 
 
-def _allowed(work: Work, subject: Subject, visit: Visit, day: date) -> bool:
+def _allowed(work: Work, values: Values, day: date) -> bool:
     try:
-        plan.check_new_day(work, subject, VisitKind(visit.kind), day)
+        _check_new_day(work, values, day)
     except TooEarly:
         return False
     return True
+
+
+def _check_new_day(work: Work, values: Values, day: date) -> None:
+    """Refuse a day too soon after the last injection; the one that is corrected away is none any more."""
+    if _besides(values) is None:
+        visit, subject = _visit(work, values)
+        plan.check_new_day(work, subject, VisitKind(visit.kind), day)
 
 
 def _past_date(work: Work, values: Values, text: str) -> Reading[str]:
@@ -196,7 +203,7 @@ def _coming_date(work: Work, values: Values, text: str) -> Reading[str]:
     reading = coming_date(work, text)
     visit, subject = _visit(work, values)
     kind = VisitKind(visit.kind)
-    plan.check_new_day(work, subject, kind, reading.value)
+    _check_new_day(work, values, reading.value)
     # Later than the protocol's longest interval is possible, but not by a slip of the finger.
     last = stored.last_held(work.session, subject, kind) or work.today
     longest = work.protocol.visits[kind].longest_days

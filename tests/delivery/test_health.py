@@ -23,6 +23,12 @@ from tests.process.test_webhook import SECRET, update
 Ask = Callable[[str], Any]
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine not look like a slow database."""
+    monkeypatch.setattr(web, "PATIENCE_SECONDS", 30.0)
+
+
 @asynccontextmanager
 async def healthy(stage: Stage) -> AsyncIterator[Ask]:
     """Serve a bot whose watchdog has just run; yield what asks it: the status, what it says, after how long."""
@@ -62,7 +68,7 @@ async def test_a_database_that_somebody_locks_is_told_at_once_and_is_no_fault_of
             began = time.monotonic()
             assert [await ask("/healthz") for _ in range(3)] == [(503, {"ok": False, "database": "slow"})] * 3
             assert time.monotonic() - began < 1.0
-        monkeypatch.setattr(web, "PATIENCE_SECONDS", 15.0)
+        monkeypatch.setattr(web, "PATIENCE_SECONDS", 30.0)
         status, said = await ask("/healthz")
         assert (status, said["ok"], said["database"]) == (200, True, "ok")
         assert faults(await ask("/metrics")) == 0

@@ -11,7 +11,7 @@ import pytest
 from bot.store.models import Escalation
 from tests.conftest import KEY, TOKEN
 from tests.people import BORIS, HEADER
-from tests.process.harness import World, free_port, until, world
+from tests.process.harness import DEADLINE_SECONDS, World, free_port, until, world
 
 LINK = re.compile(r"https://t\.me/\S+")
 DANGER = "chest pain, can't breathe"
@@ -25,6 +25,19 @@ async def staff_link(here: World, role: str) -> str:
     found = LINK.search(printed.out)
     assert found is not None, printed.out
     return found.group()
+
+
+async def healthy(port: int) -> str:
+    """Return what /healthz says once it is well: on a busy machine the database may seem slow at first."""
+    last = time.monotonic() + DEADLINE_SECONDS
+    async with aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"http://127.0.0.1:{port}/healthz") as health:
+                told = await health.text()
+                if health.status == 200:
+                    return told
+            assert '"slow"' in told, told
+            assert time.monotonic() < last, told
 
 
 @pytest.mark.req("SEC-06")
@@ -62,9 +75,7 @@ async def test_the_main_job_over_http_from_the_first_invitation_to_the_acknowled
         (case,) = await here.rows(Escalation)
         assert (case.state, case.urgency) == ("acknowledged", "red_120")
 
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/healthz") as health:
-            assert health.status == 200
-            told = await health.text()
+        told = await healthy(port)
         counts = json.loads(told)
         assert (counts["ok"], counts["inbox_waiting"], counts["outbox_waiting"]) == (True, 0, 0)
 

@@ -7,6 +7,7 @@ import pytest
 from bot.domain.roles import Role
 from bot.store import people
 from bot.store.models import AgendaItem, Consent, OutboxMessage
+from bot.usecases import escalate, overdue
 from bot.usecases.staff_queries import find
 from bot.work import Lane, Work
 from tests.people import Study, begin, staff
@@ -26,7 +27,9 @@ class TestBeforeConsent:
         sees = Watch(anna)
         await newcomers.pass_time(days=10)
         assert sees.new == []
-        assert await rows(newcomers.stage, AgendaItem) == []
+        # What is planned is told to staff alone: that nobody has recorded a visit.
+        kinds = {item.kind for item in await rows(newcomers.stage, AgendaItem)}
+        assert kinds == {overdue.OVERDUE, escalate.NEXT_PAGE}
 
     @pytest.mark.req("DI-19")
     @pytest.mark.parametrize("command", ["menu", "unwell", "visits", "tablets", "team", "help"])

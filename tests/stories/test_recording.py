@@ -123,7 +123,7 @@ class TestDeviations:
         assert nurse.read("visit.recorded.deviates")
         injection = await recorded(dosed, "S-002", "injection")
         assert [found for _, _, found in await versions(dosed, injection)] == ["no_count_before"]
-        await record_done(dosed, "S-002", "cbc", date(2026, 11, 4))
+        await record_done(dosed, "S-002", "cbc", date(2026, 11, 3))
         assert [found for _, _, found in await versions(dosed, injection)] == ["no_count_before", None]
 
     async def test_the_reason_can_be_given_later(self, dosed: Study) -> None:

@@ -172,6 +172,7 @@ async def test_every_entry_that_fell_due_has_an_outcome_with_a_reason(study: Stu
 
 async def test_a_day_is_counted_alike_on_each_kind_of_database(both_stages: Stage) -> None:
     made = await people.study(both_stages)
+    await made.pass_time(minutes=2)
     for day in (17, 18, 19):
         await move(made, "S-003", "cbc", date(2026, 11, day))
     told = await rows(both_stages, OutboxMessage, purpose=polite.ANNOUNCE)

@@ -78,7 +78,7 @@ class TestEnrolling:
         enrolled = await subject(study.stage, "S-010")
         assert (enrolled.arm, enrolled.locale, enrolled.birth_year, enrolled.phone) == ("TG2", "zh", 1960, None)
         kinds = [visit.kind for visit in await rows(study.stage, Visit, subject_id=enrolled.id)]
-        assert sorted(kinds) == ["cbc", "injection"]
+        assert sorted(kinds) == ["cbc", "ferritin", "injection"]
 
     async def test_every_field_can_be_changed_at_the_summary(self, study: Study) -> None:
         nurse = study.coordinator

@@ -35,17 +35,19 @@ class TestAsking:
         ]
 
     async def test_without_an_answer_it_comes_once_more(self, study: Study) -> None:
+        # Not on the day of a visit or the day after, whose messages leave no room for a second question.
+        await study.stage.until(evening(1, 23))
         sees = Watch(study.anna)
-        await study.stage.until(evening(0, 23))
+        await study.stage.until(evening(2, 23))
         assert (sees.count("tablets.ask"), sees.count("tablets.ask_again")) == (1, 1)
         assert local(sees.new[-1].at).strftime("%H:%M") == "20:00"
 
     async def test_not_yet_is_asked_about_once_more(self, study: Study) -> None:
-        await study.stage.until(evening(0))
+        await study.stage.until(evening(2))
         sees = Watch(study.anna)
         await study.anna.taps("tablets.button.not_yet")
         assert sees.first("tablets.thanks_not_yet")
-        await study.stage.until(evening(0, 23))
+        await study.stage.until(evening(2, 23))
         assert sees.count("tablets.ask_again") == 1
         assert study.anna.label("tablets.button.not_yet") not in study.anna.phone.last.labels
 

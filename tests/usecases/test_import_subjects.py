@@ -56,8 +56,8 @@ async def test_a_table_enters_subjects_with_weights_orders_and_visits(deps: Deps
     counted = await deps.store.read(
         lambda session: [len(session.exec(select(table)).all()) for table in (Weight, DoseOrder, Visit)]
     )
-    # Anna and Boris have an injection and a blood count, Clara a blood count; only Anna has tablets.
-    assert counted == [3, 1, 5]
+    # Anna and Boris have an injection and a blood count, Clara a blood count; only Anna has tablets and ferritin.
+    assert counted == [3, 1, 6]
 
 
 async def test_excels_mark_empty_lines_and_another_order_of_columns_do_not_matter(deps: Deps) -> None:

@@ -1,0 +1,303 @@
+"""Is what arrives on the phones what should arrive? Every message is judged when it arrives, the plan every evening.
+
+What is judged is what a phone shows: its text, its buttons, its time, whose phone it is. The bot's own tables
+of messages are asked only at the end, whether anything due was left without an outcome and a reason. Where the
+visit stands at that moment comes from the visit table, for that is the plan which staff see.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from importlib.util import find_spec
+
+from bot.domain.participation import ParticipationState
+from bot.domain.visits import VisitKind
+from bot.simulation import days
+from bot.simulation.clinic import Clinic
+from bot.simulation.people import Actor, Reader, action_of
+from bot.simulation.world import World, stored
+from bot.simulator.parts import Change, ShownMessage
+from bot.simulator.phones import Phone
+from bot.store.models import OutboxMessage
+
+# A lock screen shows about so much of a message (docs: nobody else may learn of the trial from it).
+FIRST_SHOWN = 60
+TELLING = (
+    "罗特西普", "地拉罗司", "去铁", "地中海贫血", "地贫", "贫血", "试验", "研究", "受试",
+    "luspatercept", "deferasirox", "exjade", "jadenu", "thalass", "anaemia", "anemia", "trial", "study", "nct0",
+)  # fmt: skip
+MOST_A_DAY = 2
+SHORTEST_DAYS = 21  # between two injections: the label's minimum, stated here again on purpose
+QUIET_FROM, QUIET_TO = 21, 8  # o'clock, stated here again on purpose
+
+# Messages that the bot sends by itself and that can wait; everything else answers somebody or is urgent.
+POLITE = ("reminder.", "visit.announced", "visit.for_caregiver", "visit.missed", "tablets.ask", "outage.ask")
+ASKED = ("tablets.ask",)
+# Words about a case, danger or the bot's own faults: at any hour, and after withdrawal too.
+ALWAYS = (
+    # Somebody of the family has just asked or agreed.
+    "start.ask_caregiver",
+    "start.caregiver",
+    "case.",
+    "triage.",
+    "report.silence",
+    "error.",
+    "stop.",
+    "closed.",
+    "danger.",
+    "speak.",
+)
+PAGES = ("case.page",)
+FOR_STAFF = (*PAGES, "staff.", "due.", "patient.", "patients.", "alerts.", "enrol.")
+# A person who acted so long ago is being answered; a reply may have to be tried again for some minutes.
+ANSWERING = timedelta(minutes=15)
+# The same words again so soon are a duplicate, for they name their day or their case.
+TOLD_TWICE = timedelta(hours=20)
+LEFT_BEHIND = timedelta(minutes=15)
+REPEATS = ("delivery.repeated", "delivery.shown_again")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that must never happen, and did."""
+
+    at: datetime
+    rule: str
+    subject: str
+    said: str
+
+    def line(self, seed: int, site: int) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.rule} · {self.subject} · {self.said} (seed {seed}, site {site + 1})"
+
+
+class Judge:
+    """Watches every phone of a site."""
+
+    def __init__(self, world: World, clinic: Clinic, stop_at: str | None = None) -> None:
+        self.world = world
+        self.clinic = clinic
+        self.violations: list[Violation] = []
+        self._stop_at = stop_at
+        self.arrived: Counter[str] = Counter()
+        self._last: dict[tuple[int, str], datetime] = {}
+        self._polite: Counter[tuple[int, date]] = Counter()
+        self._ended: dict[str, datetime] = {}  # when a subject was told that all has stopped
+        # Rules are judged once the trial has them: the daily limit, and planning by the clinic's calendar.
+        self._limited = hasattr(world.protocol, "daily_limit")
+        self._by_calendar = find_spec("bot.usecases.closures") is not None
+        world.telegram.on_message(self.on_message)
+
+    def violate(self, rule: str, subject: str, said: str, at: datetime | None = None) -> None:
+        self.violations.append(Violation(self.world.local(at), rule, subject, " ".join(said.split())[:160]))
+
+        if self._stop_at is not None and rule.startswith(self._stop_at):
+            self.world.over = True
+
+    # Every message
+
+    def on_message(self, phone: Phone, message: ShownMessage, change: Change) -> None:
+        """Judge a message that has just arrived, then let its reader see it."""
+        if change is not Change.RECEIVED:
+            return
+        actor = self.clinic.actors.get(phone.user_id)
+        carried = self.world.way.carrying if self.world.way is not None else None
+        if actor is None or carried is None:
+            self.violate("a message to nobody we know", str(phone.user_id), message.text)
+            return
+        key = carried.text_key
+        self.arrived[key] += 1
+        if isinstance(actor, Reader):
+            self._judge(actor, message, key, carried)
+        else:
+            if key.startswith(POLITE):
+                self.violate("wrong person: staff got a patient's message", _name(actor), message.text)
+            if key.startswith(PAGES):
+                self._duplicate(actor, message, key)
+        actor.sees(message)
+
+    def _judge(self, reader: Reader, message: ShownMessage, key: str, carried: OutboxMessage) -> None:
+        local = self._judged_time()
+        prompted = self._is_answer(reader, key)
+        if key.startswith(FOR_STAFF):
+            self.violate("wrong person: a patient got a message for staff", reader.code, message.text)
+        self._whose(reader, message, carried)
+        self._after_the_end(reader, message, key, prompted=prompted)
+        self._lock_screen(reader, message, prompted=prompted)
+        if prompted:
+            return
+        self._duplicate(reader, message, key)
+        if not key.startswith(ALWAYS):
+            if local.hour >= QUIET_FROM or local.hour < QUIET_TO:
+                self.violate("quiet hours", reader.code, f"{local:%H:%M} {message.text}")
+            if key.startswith(POLITE) and self._limited:
+                self._too_many(reader, message, local.date())
+        if key.startswith(POLITE) and not key.startswith("outage."):
+            self._stale(reader, message, key, local.date())
+
+    def _judged_time(self) -> datetime:
+        """Return the time by which the bot is judged: its machine's, for it cannot know of a wrong clock."""
+        return self.world.local(self.world.machine.now())
+
+    def _is_answer(self, reader: Reader, key: str) -> bool:
+        if reader.acted_at is None:
+            return False
+        since = self.world.now - reader.acted_at
+        return since == timedelta(0) if key.startswith(POLITE) else since <= ANSWERING
+
+    def _duplicate(self, reader: Actor, message: ShownMessage, key: str) -> None:
+        if any(message.text.startswith(self._opening(each, reader.locale)) for each in REPEATS):
+            return
+        now, mark = self.world.now, (reader.phone.user_id, message.text)
+        before = self._last.get(mark)
+        self._last[mark] = now
+        apart = TOLD_TWICE if key.startswith((*POLITE, *FOR_STAFF)) else ANSWERING
+        if before is not None and now - before < apart:
+            self.violate("duplicate", _name(reader), message.text)
+
+    def _opening(self, key: str, locale: str) -> str:
+        return self.world.texts.template(key, locale).partition("{")[0].strip() or "\0"
+
+    def _too_many(self, reader: Reader, message: ShownMessage, day: date) -> None:
+        mark = (reader.phone.user_id, day)
+        self._polite[mark] += 1
+        if self._polite[mark] > MOST_A_DAY:
+            self.violate(f"more than {MOST_A_DAY} non-urgent messages a day", reader.code, message.text)
+
+    def _lock_screen(self, reader: Reader, message: ShownMessage, *, prompted: bool) -> None:
+        first = message.text[:FIRST_SHOWN].lower()
+        if not prompted and any(word in first for word in TELLING):
+            self.violate("the lock screen tells of the trial", reader.code, first)
+
+    def _whose(self, reader: Reader, message: ShownMessage, carried: OutboxMessage) -> None:
+        number, arm = self._subject(reader.code)
+        if carried.subject_id not in (None, number):
+            self.violate("wrong person: it is about somebody else", reader.code, message.text)
+        rules = self.world.protocol.arms[arm]
+        if not rules.tablets and (
+            carried.text_key.startswith(ASKED) or any(action_of(each) == "tablets.answer" for each in message.buttons)
+        ):
+            self.violate("wrong arm: tablets", reader.code, message.text)
+        injection = self.world.text(f"visit.kind.{VisitKind.INJECTION}", reader.locale)
+        if not rules.injections and carried.text_key.startswith(POLITE) and injection in message.text:
+            self.violate("wrong arm: injection", reader.code, message.text)
+
+    def _after_the_end(self, reader: Reader, message: ShownMessage, key: str, *, prompted: bool) -> None:
+        ended_at = self._ended.get(reader.code)
+        if ended_at is not None and not prompted and not key.startswith(ALWAYS):
+            self.violate("after the end", reader.code, message.text)
+        if key == "stop.done":
+            self._ended[reader.code] = self.world.now
+            for each in self.clinic.readers[reader.code]:
+                each.gone = True
+
+    def _stale(self, reader: Reader, message: ShownMessage, key: str, today: date) -> None:
+        """A day that is named must be one on which a visit of this subject is planned at this very moment."""
+        named = days.named(message.text, today)
+        if key.startswith(ASKED):
+            if named and today not in named:
+                self.violate("stale: another day's tablets", reader.code, message.text)
+            return
+        number, arm = self._subject(reader.code)
+        planned = {
+            date.fromisoformat(on): kind
+            for on, kind in self.world.rows(
+                "SELECT target_on, kind FROM visit WHERE subject_id = ? AND state = 'planned' AND NOT undecided",
+                number,
+            )
+        }
+        allowed = set(planned) | ({today} if self.world.protocol.arms[arm].tablets else set())
+        for on in named:
+            if on not in allowed:
+                self.violate("stale: no visit is planned for that day", reader.code, message.text)
+            elif on < today and key.startswith("reminder."):
+                self.violate("stale: the visit has passed", reader.code, message.text)
+        for word, day in self._relative(key, today):
+            if named and day not in named:
+                self.violate(f"stale: says {word}", reader.code, message.text)
+        self._too_early(reader, message, named, number)
+
+    @staticmethod
+    def _relative(key: str, today: date) -> list[tuple[str, date]]:
+        if key.endswith("day_1"):
+            return [("tomorrow", today + timedelta(days=1))]
+        return [("today", today)] if key.endswith("same_day") else []
+
+    def _too_early(self, reader: Reader, message: ShownMessage, named: tuple[date, ...], number: int) -> None:
+        if self.world.text(f"visit.kind.{VisitKind.INJECTION}", reader.locale) not in message.text:
+            return
+        earliest = self._earliest(number)
+        if earliest is not None and named and max(named) < earliest:
+            self.violate(f"injection proposed before day {SHORTEST_DAYS}", reader.code, message.text)
+
+    def _earliest(self, number: int) -> date | None:
+        last = self.world.rows(
+            "SELECT max(r.held_on) FROM visit_record r JOIN visit v ON v.id = r.visit_id "
+            "WHERE v.subject_id = ? AND v.kind = 'injection' AND r.outcome = 'done' AND r.version = "
+            "(SELECT max(version) FROM visit_record WHERE visit_id = v.id)",
+            number,
+        )[0][0]
+        return date.fromisoformat(last) + timedelta(days=SHORTEST_DAYS) if last else None
+
+    def _subject(self, code: str) -> tuple[int, str]:
+        number, arm = self.world.rows("SELECT id, arm FROM subject WHERE code = ?", code)[0]
+        return int(number), str(arm)
+
+    # Every evening
+
+    def on_evening(self) -> None:
+        """Judge the plan: every visit on a clinic day in its window, or with a task for staff."""
+        today = self.world.local().date()
+        rows = self.world.rows(
+            "SELECT s.id, s.code, s.arm, v.kind, v.target_on, v.first_on, v.last_on, v.undecided, v.plan_version, "
+            "EXISTS(SELECT 1 FROM escalation e WHERE e.visit_id = v.id AND e.state <> 'resolved') "
+            "FROM visit v JOIN subject s ON s.id = v.subject_id WHERE v.state = 'planned' AND s.state = ?",
+            ParticipationState.ON_STUDY.value,
+        )
+        for number, code, arm, kind, target, first, last, undecided, version, has_task in rows:
+            on = date.fromisoformat(target)
+            said = f"{kind} planned on {target}, version {version}"
+            if kind == VisitKind.INJECTION:
+                if not self.world.protocol.arms[arm].injections:
+                    self.violate("wrong arm: an injection is planned", code, said)
+                earliest = self._earliest(number)
+                if earliest is not None and on < earliest:
+                    self.violate(f"injection planned before day {SHORTEST_DAYS}", code, said)
+            if undecided or has_task or version > 1:
+                continue  # staff have it in hand
+            if not date.fromisoformat(first) <= on <= date.fromisoformat(last):
+                self.violate("planned outside its window", code, said)
+            if self._by_calendar and on > today and not self.clinic.is_open(on):
+                self.violate("planned on a closed day", code, said)
+
+    # At the end
+
+    def on_end(self) -> None:
+        """Judge what is left: nothing due without an outcome, nothing closed without a reason."""
+        before = stored(self.world.machine.now() - LEFT_BEHIND)
+        for table, waiting in (("agenda_item", "'waiting'"), ("outbox_message", "'waiting', 'sending'")):
+            for number, due in self.world.rows(
+                f"SELECT id, due_at FROM {table} WHERE state IN ({waiting}) AND due_at < ? ORDER BY id",  # noqa: S608
+                before,
+            ):
+                if table == "outbox_message" and self._waits_for_morning(number):
+                    continue
+                self.violate("due without an outcome", table, f"number {number}, due {due}")
+            for number, state in self.world.rows(
+                f"SELECT id, state FROM {table} "  # noqa: S608
+                f"WHERE state IN ('skipped', 'failed', 'unsure') AND reason IS NULL ORDER BY id"
+            ):
+                self.violate("an outcome without a reason", table, f"number {number} {state}")
+        for at, what in self.world.survived:
+            self.violate("a fault of the program", "bot", what, at)
+        for misuse in self.world.telegram.misuses:
+            self.violate("the Bot API is misused", "bot", misuse)
+
+    def _waits_for_morning(self, number: int) -> bool:
+        local = self._judged_time()
+        night = local.hour >= QUIET_FROM or local.hour < QUIET_TO
+        lane = self.world.rows("SELECT lane FROM outbox_message WHERE id = ?", number)[0][0]
+        return night and lane >= 3
+
+
+def _name(actor: Actor) -> str:
+    return actor.code if isinstance(actor, Reader) else actor.phone.first_name

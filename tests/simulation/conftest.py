@@ -1,0 +1,55 @@
+"""Small simulations, in which rare things are frequent."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import pytest
+
+from bot import app
+from bot.protocol.load import bundled
+from bot.protocol.model import Protocol
+from bot.simulation.plan import DAYS_IN_MONTH, Plan
+from bot.simulation.report import SiteReport
+from bot.simulation.run import simulate_site
+
+# Patients who answer and ask for other days, so that a fortnight shows what else takes months.
+LIVELY = {
+    "answers": 0.95,
+    "late": 0.02,
+    "another_day": 0.3,
+    "caregiver": 0.0,
+    "a day: falls silent": 0.0,
+    "a day: blocks": 0.0,
+    "a day: withdraws": 0.0,
+}
+
+Simulate = Callable[..., SiteReport]
+
+
+@cache
+def trial() -> Protocol:
+    return bundled()
+
+
+@pytest.fixture(autouse=True)
+def _protocol_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start each bot with the trial that is in memory; what a start checks is tested elsewhere."""
+    monkeypatch.setattr(app, "checked_protocol", lambda *_: trial())
+
+
+@pytest.fixture
+def simulate() -> Simulate:
+    """Give what simulates three subjects, one of each arm, for some days."""
+
+    def run(
+        days: int,
+        habits: Mapping[str, float] | None = None,
+        *,
+        faults: bool = False,
+        seed: int = 3,
+        stop_at: str | None = None,
+    ) -> SiteReport:
+        plan = Plan(3, days / DAYS_IN_MONTH, seed, faults, habits={**LIVELY, **(habits or {})})
+        return simulate_site(plan, stop_at=stop_at)
+
+    return run

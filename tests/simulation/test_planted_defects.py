@@ -1,0 +1,174 @@
+"""A rule that is broken on purpose makes the simulation fail, and names the rule."""
+
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy.orm.attributes import set_committed_value
+
+from bot.domain import reminders as reminder_rules
+from bot.domain import visits as visit_rules
+from bot.domain.reminders import QuietHours
+from bot.simulation import troubles
+from bot.store import outbox, people
+from bot.store.models import OutboxMessage, Visit
+from bot.texts import Texts
+from bot.usecases import escalate, screens, start, tablets, visit_reminders
+from bot.work import Work
+from schedules import agenda
+from tests.simulation.conftest import Simulate
+
+Patch = pytest.MonkeyPatch
+
+
+def found(simulate: Simulate, rule: str, days: int, habits: dict[str, float] | None = None, **more: Any) -> bool:
+    """Tell whether a simulation finds that a rule is broken; its report is shown if not."""
+    report = simulate(days, habits, stop_at=rule, **more)
+    print(report.broken, report.violations[:5])
+    return any(name.startswith(rule) for name in report.broken)
+
+
+def test_quiet_hours_that_nobody_keeps_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(QuietHours, "covers", lambda *_: False)
+    assert found(simulate, "quiet hours", 9, {"answers": 0.0})
+
+
+def test_a_reminder_of_an_older_plan_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(visit_reminders, "drop_reminders", lambda *_: None)
+    real = agenda.REMINDERS[visit_reminders.REMINDER]
+
+    def careless(work: Work, item: Any) -> str:
+        """Send what is due as if the visit still stood as it was planned."""
+        visit = work.session.get_one(Visit, item.about_id)
+        for name, value in (("state", "planned"), ("plan_version", item.detail["version"]), ("reply", None)):
+            set_committed_value(visit, name, value)
+        return real(work, item)
+
+    monkeypatch.setattr(agenda, "REMINDERS", {**agenda.REMINDERS, visit_reminders.REMINDER: careless})
+    assert found(simulate, "stale", 17)
+
+
+def test_an_injection_before_day_21_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = visit_rules.next_injection
+
+    def too_soon(last_on: Any, interval: int, rule: Any, *more: Any, **named: Any) -> Any:
+        return real(last_on, 20, replace(rule, shortest_days=20, initial_days=20), *more, **named)
+
+    monkeypatch.setattr(visit_rules, "next_injection", too_soon)
+    assert found(simulate, "injection planned before day 21", 3)
+
+
+def test_a_message_that_is_sent_twice_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = Work.say
+
+    def twice(work: Work, *given: Any, dedupe_key: str | None = None, **named: Any) -> Any:
+        if dedupe_key is not None:
+            real(work, *given, **named)
+        return real(work, *given, **named)
+
+    monkeypatch.setattr(Work, "say", twice)
+    assert found(simulate, "duplicate", 3)
+
+
+def test_messages_after_withdrawal_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(Work, "unplan", lambda *_, **__: 0)
+    for module in (visit_reminders, tablets):
+        for name in ("may_be_reminded", "may_be_asked"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, lambda _: True)
+    assert found(simulate, "after the end", 10, {"a day: withdraws": 0.4})
+
+
+def test_tablets_asked_of_every_arm_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(screens, "takes_tablets", lambda *_: True)
+    monkeypatch.setattr(tablets, "order_on", lambda *_: object())
+    assert found(simulate, "wrong arm", 3)
+
+
+def test_a_reminder_in_another_patients_chat_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = Work.say
+
+    def astray(work: Work, *given: Any, **named: Any) -> Any:
+        message = real(work, *given, **named)
+        if isinstance(message, OutboxMessage) and message.purpose == tablets.PROMPT:
+            message.chat_id += 1
+        return message
+
+    monkeypatch.setattr(Work, "say", astray)
+    assert found(simulate, "wrong person", 3)
+
+
+def test_a_page_that_goes_to_patients_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    def patients(work: Work, _roles: Any) -> list[Any]:
+        return [
+            (SimpleNamespace(id=0), account)
+            for number in (1, 2, 3)
+            for account in people.speakers(work.session, number)
+        ]
+
+    monkeypatch.setattr(escalate, "_reachable", patients)
+    assert found(simulate, "wrong person", 10, {"another_day": 1.0})
+
+
+def test_what_lost_its_use_in_an_outage_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = Work.plan
+
+    def for_ever(work: Work, *given: Any, useful_until: Any = None, **named: Any) -> bool:
+        return real(work, *given, **named)
+
+    monkeypatch.setattr(Work, "plan", for_ever)
+    monkeypatch.setattr(troubles, "DOWN", 0.5)
+    monkeypatch.setattr(troubles, "DOWNTIMES_HOURS", (26,))
+    assert found(simulate, "stale", 22, faults=True)
+
+
+def test_a_reminder_on_the_wrong_day_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = reminder_rules.reminders_for
+
+    def a_day_late(target_on: Any, *given: Any, **named: Any) -> Any:
+        return real(target_on + timedelta(days=1), *given, **named)
+
+    monkeypatch.setattr(reminder_rules, "reminders_for", a_day_late)
+    assert found(simulate, "stale", 9, {"answers": 0.2})
+
+
+def test_a_lock_screen_that_names_the_drug_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = Texts.text
+
+    def open_words(texts: Texts, key: str, locale: str, **values: object) -> str:
+        said = real(texts, key, locale, **values)
+        return f"Deferasirox: {said}" if key == "tablets.ask" else said
+
+    monkeypatch.setattr(Texts, "text", open_words)
+    assert found(simulate, "the lock screen", 3)
+
+
+def test_a_job_that_fails_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    def fails(_work: Work, _item: Any) -> str:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(agenda, "PROMPTS", {**agenda.PROMPTS, tablets.PROMPT: fails})
+    assert found(simulate, "a fault of the program", 2)
+
+
+def test_an_outcome_without_a_reason_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = outbox.close
+
+    def silently(message: OutboxMessage, state: str, now: Any, reason: str | None = None) -> None:
+        real(message, state, now)
+
+    monkeypatch.setattr(outbox, "close", silently)
+    assert found(simulate, "an outcome without a reason", 8, {"a day: blocks": 0.5})
+
+
+def test_work_that_is_never_done_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(agenda, "REMINDERS", {})
+    assert found(simulate, "due without an outcome", 9)
+
+
+def test_a_withdrawal_that_is_not_taken_is_no_end(simulate: Simulate, monkeypatch: Patch) -> None:
+    """The end is what the patient was told: without those words nothing has ended."""
+    monkeypatch.setattr(start, "withdraw", lambda *_: None)
+    assert simulate(4, {"a day: withdraws": 0.4}).broken == {}
