@@ -50,13 +50,13 @@ FOR_STAFF = (
     "closing.field", "closing.invited_again", "closing.summary", "closure.", "deviation.", "deviations.", "due.",
     "duty.", "enrol.", "extra.", "formulation.", "help.staff", "import.", "interval.", "list.", "outcome.",
     "participation.", "patient.", "patients.", "reason.", "refused.too_early", "refused.too_near", "request.",
-    "role.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct", "visit.overtaken", "visit.recorded.",
+    "role.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct", "visit.overtaken", "visit.recorded.",
     "visit.reply.", "visit.staff.", "visit.state.",
 )  # fmt: skip
 # These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
 PARTS = (
-    "command.", "dose.skip.", "language.", "protocol.", "relation.", "report.line.", "report.short.", "toast.",
-    "urgency.", "visit.bring.", "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands",
+    "back.tablets", "back.visit", "command.", "dose.skip.", "language.", "protocol.", "relation.", "report.line.",
+    "report.short.", "toast.", "urgency.", "visit.bring.", "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands",
     "visit.titled",
 )  # fmt: skip
 LOCK_SCREEN = 60
@@ -100,6 +100,7 @@ def filled(key: str, locale: str, said: str) -> str:
         "stands": texts.text("visit.stands", locale, day=day),
         "head": texts.text("visit.mine.next", locale, day=day),
         "lines": line,
+        "due": texts.text("visit.mine.undecided", locale, what=visit["what"]),
         "level": texts.text("urgency.red_come", locale),
         "who": texts.text("relation.patient", locale),
         "role": texts.text("role.shown.investigator", locale),

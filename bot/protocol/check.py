@@ -250,7 +250,8 @@ def _reach_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "reach", "every number must be above 0")
     if protocol.quiet_hours.covers(rule.look_at):
         yield ProtocolProblem(file, "reach", "look_at lies in the quiet hours")
-    often = min((visit.longest_days for visit in protocol.visits.values()), default=0)
+    # Extra visits and evaluations are planned by themselves and have no interval.
+    often = min((visit.longest_days for visit in protocol.visits.values() if visit.longest_days), default=0)
     if rule.silent_days <= often:
         # Who is written to only before a visit, and answers, would be called silent between two visits.
         yield ProtocolProblem(file, "reach", f"silent_days must be above {often}, the days between two visits")
