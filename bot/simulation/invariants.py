@@ -78,6 +78,7 @@ class Judge:
         self.clinic = clinic
         self.violations: list[Violation] = []
         self._stop_at = stop_at
+        self._told: set[tuple[str, int]] = set()  # rows that were found lying still
         self.arrived: Counter[str] = Counter()
         self._last: dict[tuple[int, str], datetime] = {}
         self._polite: Counter[tuple[int, date]] = Counter()
@@ -246,6 +247,7 @@ class Judge:
 
     def on_evening(self) -> None:
         """Judge the plan: every visit on a clinic day in its window, or with a task for staff."""
+        self._left_behind()
         today = self.world.local().date()
         rows = self.world.rows(
             "SELECT s.id, s.code, s.arm, v.kind, v.target_on, v.first_on, v.last_on, v.undecided, v.plan_version, "
@@ -269,26 +271,35 @@ class Judge:
             if self._by_calendar and on > today and not self.clinic.is_open(on):
                 self.violate("planned on a closed day", code, said)
 
-    # At the end
-
-    def on_end(self) -> None:
-        """Judge what is left: nothing due without an outcome, nothing closed without a reason."""
+    def _left_behind(self) -> None:
+        """Judge what lies still: nothing may be due for long without an outcome, and every fault is a finding."""
         before = stored(self.world.machine.now() - LEFT_BEHIND)
+        if self.world.bot is None:
+            return
         for table, waiting in (("agenda_item", "'waiting'"), ("outbox_message", "'waiting', 'sending'")):
             for number, due in self.world.rows(
                 f"SELECT id, due_at FROM {table} WHERE state IN ({waiting}) AND due_at < ? ORDER BY id",  # noqa: S608
                 before,
             ):
-                if table == "outbox_message" and self._waits_for_morning(number):
+                if (table, number) in self._told or (table == "outbox_message" and self._waits_for_morning(number)):
                     continue
+                self._told.add((table, number))
                 self.violate("due without an outcome", table, f"number {number}, due {due}")
+        for at, what in self.world.survived:
+            self.violate("a fault of the program", "bot", what, at)
+        self.world.survived.clear()
+
+    # At the end
+
+    def on_end(self) -> None:
+        """Judge what is left: nothing due without an outcome, nothing closed without a reason."""
+        self._left_behind()
+        for table in ("agenda_item", "outbox_message"):
             for number, state in self.world.rows(
                 f"SELECT id, state FROM {table} "  # noqa: S608
                 f"WHERE state IN ('skipped', 'failed', 'unsure') AND reason IS NULL ORDER BY id"
             ):
                 self.violate("an outcome without a reason", table, f"number {number} {state}")
-        for at, what in self.world.survived:
-            self.violate("a fault of the program", "bot", what, at)
         for misuse in self.world.telegram.misuses:
             self.violate("the Bot API is misused", "bot", misuse)
 
