@@ -9,7 +9,7 @@ LOCK_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo pictures test lint run messages lock clean \
-    kills kills-1000 kills-10000 failover faults red-first throughput store start scale backup-proof
+    kills kills-1000 kills-10000 failover faults red-first throughput store start scale planning backup-proof
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -65,6 +65,9 @@ start: $(VENV)/ready ## Measure start-up and memory
 
 scale: $(VENV)/ready ## Fill PostgreSQL with up to 1,000,000 subjects and measure (half an hour)
 	$(BIN)/python -m bench.scale --seed 1 $(WRITE)
+
+planning: $(VENV)/ready ## Measure planning with up to 1,000,000 subjects, beside APScheduler with a job a reminder
+	$(BIN)/python -m bench.planning --seed 1 $(WRITE)
 
 backup-proof: $(VENV)/ready ## Back up under load, restore in four directions, damage backups
 	$(BIN)/python -m bench.backup --seed 1 $(WRITE)
