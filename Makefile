@@ -9,7 +9,7 @@ LOCK_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo pictures test lint run messages lock clean \
-    kills kills-1000 kills-10000 failover faults red-first throughput store start scale backup-proof \
+    kills kills-1000 kills-10000 failover faults red-first throughput store start scale planning backup-proof \
     simulate simulate-seeds
 .DELETE_ON_ERROR:
 
@@ -79,6 +79,9 @@ simulate-seeds: $(VENV)/ready ## The same, smaller, with faults, for 100 seeds (
 	    $(BIN)/followup simulate $(SEED_SIZE) --seed $$seed --faults > .simulation.txt 2>/dev/null \
 	    || { cat .simulation.txt; echo "seed $$seed failed"; exit 1; }; \
 	done; echo "$(SEEDS) seeds: nothing happened that must not happen."
+
+planning: $(VENV)/ready ## Measure planning with up to 1,000,000 subjects, beside APScheduler with a job a reminder
+	$(BIN)/python -m bench.planning --seed 1 $(WRITE)
 
 backup-proof: $(VENV)/ready ## Back up under load, restore in four directions, damage backups
 	$(BIN)/python -m bench.backup --seed 1 $(WRITE)

@@ -15,7 +15,7 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -26,6 +26,7 @@ from typing import Any
 
 import schedules
 from bench import botapi, bots, crowd, report
+from bench.cost import ROUNDS, least, processor
 from bench.crowd import BOT_ID, FIRST_CHAT, Crowd
 from bench.people import TOKEN
 from bot import app
@@ -49,7 +50,6 @@ from schedules.agenda import BATCH, REMINDERS
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 DUE = 200  # of a kind in the measured tick; a thousand subjects have 500 questions a day
 WARM = 20
-ROUNDS = 21
 STARTS = 5
 CLAIMS = 40
 UPDATES = 100
@@ -106,39 +106,13 @@ class Memory:
 # Watching
 
 
-def processor(server: int) -> float:
-    """Return the processor seconds of this process and of all processes of the database so far."""
-    ticks = 0
-    for place in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = place.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if place.parent.name == str(server):
-            ticks += sum(int(each) for each in fields[11:15])  # with those of children that ended
-        elif int(fields[1]) == server:
-            ticks += sum(int(each) for each in fields[11:13])
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
-
-
 def resident() -> float:
     """Return the memory of this process in MB (10^6 bytes)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-async def least(doing: Callable[[], Awaitable[object]], rounds: int = ROUNDS) -> float:
-    """Return the milliseconds that something takes at best, once it was done before: others use the machine too."""
-    await doing()
-    took = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        await doing()
-        took.append(time.perf_counter() - began)
-    return min(took) * 1000
-
-
 @contextmanager
-def each_of(found: Found, name: str, server: int, items: int) -> Iterator[None]:
+def each_of(found: Found, name: str, server: int | None, items: int) -> Iterator[None]:
     """Note what one of so many items costs; a later time replaces an earlier one."""
     cpu, began = processor(server), time.perf_counter()
     yield
@@ -152,8 +126,8 @@ def each_of(found: Found, name: str, server: int, items: int) -> Iterator[None]:
 def measure(url: str, subjects: int, seed: int) -> Found:
     """Fill a database and measure; runs in a process of its own."""
     found = Found(subjects)
-    with bots.using(url):
-        people = Crowd(url, bots.KEY, subjects)
+    with bots.using(url) as deps:
+        people = Crowd(deps, subjects)
     began = time.perf_counter()
     people.fill()
     found.add("filled in", "s", time.perf_counter() - began, flat=False)
@@ -202,7 +176,7 @@ def _open(url: str) -> None:
 
 
 async def _seal(found: Found, deps: Deps, people: Crowd) -> None:
-    server, entries = people.server(), crowd.AUDIT_ENTRIES * found.subjects
+    server, entries = people.server, crowd.AUDIT_ENTRIES * found.subjects
     began = processor(server)
     assert await asyncio.to_thread(chain.seal_all, deps.store, bots.START)
     sealed = (processor(server) - began) / entries
@@ -229,10 +203,10 @@ async def _due(found: Found, deps: Deps, people: Crowd, dispatcher: Dispatcher, 
     for many in (WARM, DUE):
         for name, script, job, step in kinds:
             first = 1 + int(begin * step) + done * step
-            assert people.run(script, first=first, step=step, due=many) == many, name
-            with each_of(found, name, people.server(), many):
+            assert people.run(script, begin=first, step=step, first=0, last=many - 1) == many, name
+            with each_of(found, name, people.server, many):
                 await job(deps)
-        with each_of(found, SEND, people.server(), 2 * many):
+        with each_of(found, SEND, people.server, 2 * many):
             assert await dispatcher.drain() == 2 * many
         done += many
 
@@ -247,7 +221,7 @@ async def _updates(found: Found, bot: app.Running, people: Crowd, dispatcher: Di
         kept = await deps.store.write(
             lambda session, updates=updates: inbox.keep(session, bot_id, updates, bots.START)  # type: ignore[misc]
         )
-        with each_of(found, ANSWER, people.server(), kept):
+        with each_of(found, ANSWER, people.server, kept):
             assert await bot.pump.drain() == len(updates)
     assert await dispatcher.drain() == len(given)
 
@@ -266,13 +240,13 @@ async def _page(deps: Deps) -> object:
 async def _backlogs(found: Found, deps: Deps, people: Crowd) -> None:
     made = 0
     for backlog in BACKLOGS:
-        people.run(crowd.OUTBOX_BACKLOG, **{"from": made, "to": backlog})
+        people.run(crowd.OUTBOX_BACKLOG, first=made, last=backlog - 1)
         made = backlog
         people.settle()
         took = await least(lambda: _claim(deps), CLAIMS)
         found.add(f"claim {ROOM.any} of {backlog:,} messages", "ms", took)
         found.add(f"claimed of {backlog:,}", "/s", ROOM.any / took * 1000, flat=False)
-    people.run(crowd.INBOX_BACKLOG, to=BACKLOGS[0])
+    people.run(crowd.INBOX_BACKLOG, first=0, last=BACKLOGS[0] - 1)
     people.settle()
     found.add(f"next 16 of {BACKLOGS[0]:,} updates", "ms", await least(lambda: _waiting(deps)))
     numbers = itertools.count(2 * people.many)

@@ -229,6 +229,7 @@ class TestRules:
 
     async def test_a_blood_count_is_not_offered_after_the_injection_that_needs_it(self, study: Study) -> None:
         await study.stage.until(at("2026-11-06T10:00"))
+        await record_done(study, "S-002", "cbc", date(2026, 11, 3))
         await record_done(study, "S-002", "injection", date(2026, 11, 5))
         visit = await planned(study, "S-002", "cbc")
         boris = study.boris
@@ -262,10 +263,13 @@ class TestRules:
 
 async def test_a_wish_is_kept_on_each_kind_of_database(both_stages: Stage) -> None:
     made = await people.study(both_stages)
+    visit = await planned(made, "S-003")
     await asks(made, on=date(2026, 11, 19))
     nurse, sees = made.coordinator, Watch(made.clara)
     await nurse.taps("case.button.open")
     await nurse.presses(nurse.label("visit.button.confirm_day", day=short(nurse, date(2026, 11, 19))))
     assert sees.first("visit.announced")
-    old = [each for each in await rows(both_stages, AgendaItem, kind="visit.reminder") if each.detail["version"] == 1]
+    old = await rows(both_stages, AgendaItem, kind="visit.reminder", about_id=visit.id)
+    old = [each for each in old if each.detail["version"] == 1]
+    assert old
     assert not [each for each in old if each.state == "waiting"]
