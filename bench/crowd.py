@@ -11,6 +11,7 @@ out here by the rules of the bot and lie in small temporary tables.
 from collections.abc import Iterator
 from datetime import date, time, timedelta
 from hashlib import md5
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import JSON, Column, Date, Integer, MetaData, Table, Text, Time, create_engine, text
@@ -155,7 +156,7 @@ FROM number, given, (VALUES ('subject'), ('visit')) AS entity;
 DUE_REMINDERS = f"""UPDATE agenda_item SET due_at = (SELECT now FROM given) WHERE state = 'waiting' AND key IN (
 {COUNTED} SELECT 'visit.reminder:' || (:begin + n * :step) || ':1:same_day' FROM counted)"""
 DUE_PROMPTS = f"""UPDATE agenda_item SET due_at = (SELECT now FROM given) WHERE state = 'waiting' AND key IN (
-{COUNTED} SELECT 'dose:' || (2 * (:begin + n * :step)) || ':2026-11-02' FROM counted)"""
+{COUNTED} SELECT 'dose:' || (2 * (:begin + n * :step)) || ':' || day FROM counted, given)"""
 OUTBOX_BACKLOG = f"""
 INSERT INTO outbox_message (account_id, chat_id, subject_id, purpose, lane, method, text_key, "values", text, locale,
     single_use, silent, secret, dedupe_key, created_at, due_at, state, attempts)
@@ -299,9 +300,11 @@ def _coming(deps: Deps, visit: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for due in reminder_rules.reminders_for(on, protocol.reminders, zone, quiet, START, HOUR, ends):
         kind = visit_reminders.REMINDER
         yield item(kind, kind, due.code, due.due_at, due.useful_until, code=due.code, text=due.text)
-    for step, moment in reminder_rules.chase_moments(on, protocol.missed_visit, zone, quiet):
-        kind = visit_reminders.CHASE if step.act is ChaseAct.ASK_SUBJECT else visit_reminders.UNANSWERED
-        yield item(kind, kind, step.code, moment, None, code=step.code)
+    chase = reminder_rules.chase_moments(on, protocol.missed_visit, zone, quiet)
+    for (step, moment), following in zip_longest(chase, chase[1:]):
+        asks = step.act is ChaseAct.ASK_SUBJECT
+        kind = visit_reminders.CHASE if asks else visit_reminders.UNANSWERED
+        yield item(kind, kind, step.code, moment, following[1] if asks and following else None, code=step.code)
     for status, urgency in overdue.LEVELS:
         day = overdue_on(protocol.visits[VisitKind(visit["kind"])], on, status, deps.clinic)
         yield item(

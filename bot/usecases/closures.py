@@ -18,7 +18,6 @@ from bot.usecases.visits import show_visit
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 LIST = "closure.list"
-PER_PAGE = cases.PER_PAGE
 
 
 def look_ahead(work: Work) -> None:
@@ -41,30 +40,38 @@ def look_ahead(work: Work) -> None:
 def tell(work: Work, item: AgendaItem) -> str:
     """Send every coordinator the list of the visits that a closure affects; nothing when there are none."""
     closure = _closure(item.detail)
-    found = affected(work, closure)
-    if not found:
+    count, found = affected(work, closure)
+    if not count:
         return "no visit is affected"
     for _, account in people.staff(work.session, ["coordinator"]):
-        _show(work, account, closure, found, 0, dedupe_key=f"{item.key}:{account.id}")
-    return f"{len(found)} visits listed"
+        _show(work, account, closure, count, found, dedupe_key=f"{item.key}:{account.id}")
+    return "staff told"
 
 
-def affected(work: Work, closure: Closure) -> Sequence[tuple[Visit, Subject]]:
-    """Return the planned visits whose day lies in a closure, or whose window ends in a long one; by day."""
+def affected(work: Work, closure: Closure, page: int = 0) -> tuple[int, Sequence[tuple[Visit, Subject]]]:
+    """Return how many planned visits lie in a closure or have a window that ends in a long one, and one page."""
     inside = col(Visit.target_on).between(closure.first_on, closure.last_on)
     ends = col(Visit.last_on).between(closure.first_on, closure.last_on)
-    return work.session.exec(
+    condition = (
+        Visit.state == visits.PLANNED,
+        col(Visit.target_on) >= work.today,
+        col(Visit.target_on) <= closure.last_on,
+        or_(inside, ends) if closure.days >= work.protocol.closures.at_least_days else inside,
+        col(Subject.state).in_((ParticipationState.INVITED, ParticipationState.ON_STUDY)),
+    )
+    count = cases.count_some(
+        work, select(Visit.id).join(Subject, col(Visit.subject_id) == col(Subject.id)).where(*condition)
+    )
+    found = work.session.exec(
         select(Visit, Subject)
         .join(Subject, col(Visit.subject_id) == col(Subject.id))
-        .where(
-            Visit.state == visits.PLANNED,
-            col(Visit.target_on) >= work.today,
-            col(Visit.target_on) <= closure.last_on,
-            or_(inside, ends) if closure.days >= work.protocol.closures.at_least_days else inside,
-            col(Subject.state).in_((ParticipationState.INVITED, ParticipationState.ON_STUDY)),
-        )
-        .order_by(col(Visit.target_on), col(Subject.code), col(Visit.id))
+        .where(*condition)
+        # In the order of the index: of a day with thousands of visits only one page is read.
+        .order_by(col(Visit.target_on), col(Visit.subject_id), col(Visit.id))
+        .offset(page * cases.PER_PAGE)
+        .limit(cases.PER_PAGE)
     ).all()
+    return count, found
 
 
 def proposal(work: Work, visit: Visit, closure: Closure) -> date | None:
@@ -91,13 +98,13 @@ def _injection_on(work: Work, visit: Visit) -> date | None:
 def show_page(work: Work, args: dict[str, Any]) -> None:
     """Show another page of the list as it is now."""
     closure = _closure(args)
-    found = affected(work, closure)
-    if not found:
+    count, found = affected(work, closure, args["page"])
+    if not count:
         work.answer("closure.none_left", first=Day(closure.first_on), last=Day(closure.last_on))
         return
     audit.record(work.session, "closure.listed", page=args["page"])
     account = work.session.get_one(Account, work.caller.account_id)
-    _show(work, account, closure, found, args["page"])
+    _show(work, account, closure, count, found, args["page"])
 
 
 def move(work: Work, args: dict[str, Any]) -> None:
@@ -121,14 +128,14 @@ def _show(
     work: Work,
     account: Account,
     closure: Closure,
+    count: int,
     found: Sequence[tuple[Visit, Subject]],
-    page: int,
+    page: int = 0,
     dedupe_key: str | None = None,
 ) -> None:
-    shown = found[page * PER_PAGE : (page + 1) * PER_PAGE]
     lines: list[Text | Day | str] = []
     rows: list[list[Button]] = []
-    for visit, subject in shown:
+    for visit, subject in found:
         on = proposal(work, visit, closure)
         what, day = Text(f"visit.short.{visit.kind}"), Day(visit.target_on, "short_day")
         if on is not None:
@@ -156,11 +163,7 @@ def _show(
     if warning := screens.provisional(work, closure.first_on, closure.last_on):
         lines += ["", warning]
     span = {"first": closure.first_on.isoformat(), "last": closure.last_on.isoformat()}
-    pages = [(page - 1, "list.earlier")] if page > 0 else []
-    if (page + 1) * PER_PAGE < len(found):
-        pages.append((page + 1, "list.more"))
-    if pages:
-        rows.append([Button(label, "closure.page", {**span, "page": number}) for number, label in pages])
+    rows += cases.pager("closure.page", page, count, **span)
     work.say(
         account,
         "closure.list",
@@ -170,7 +173,7 @@ def _show(
         dedupe_key=dedupe_key,
         first=Day(closure.first_on),
         last=Day(closure.last_on),
-        n=len(found),
+        n=cases.how_many(count),
         lines=Lines(lines),
     )
 

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import Session, col, select
 
+from bot.domain.calendar import Closure
 from bot.store import agenda
 from bot.store.models import AgendaItem, Heartbeat, OutboxMessage, Subject
 from bot.store.session import Store
 from bot.story.stage import Stage
-from bot.usecases import cases, import_subjects, outage, visit_reminders
+from bot.usecases import cases, closures, import_subjects, outage, visit_reminders
 from bot.work import Work
 from tests.conftest import START
 from tests.people import HEADER, study
@@ -138,6 +139,35 @@ async def test_a_list_of_very_many_says_more_than(both_stages: Stage, monkeypatc
     assert nurse.phone.inbox[-1].text == nurse.label("patients.title", n=many)
     await nurse.says("/due")
     assert many in nurse.phone.inbox[-1].text
+
+
+async def test_the_list_of_a_closure_reads_one_page_of_the_visits_of_many(
+    both_stages: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = both_stages
+    made = await study(stage)
+    await grow(stage)
+    closure = Closure(stage.clock.now().date(), stage.clock.now().date() + timedelta(days=13))
+
+    def pages(work: Work) -> tuple[list[int], list[int]]:
+        count, first = closures.affected(work, closure)
+        assert count > MORE
+        again, second = closures.affected(work, closure, 1)
+        assert again == count
+        return [visit.id or 0 for visit, _ in first], [visit.id or 0 for visit, _ in second]
+
+    first, second = await stage.within(pages)
+    assert len(first) == len(second) == cases.PER_PAGE
+    assert not {*first} & {*second}
+
+    monkeypatch.setattr(cases, "COUNTED_TO", 10)
+    span = {"first": closure.first_on.isoformat(), "last": closure.last_on.isoformat()}
+    item = AgendaItem(kind=closures.LIST, key="list", about_id=1, detail=span, due_at=stage.clock.now())
+    assert await stage.within(lambda work: closures.tell(work, item)) == "staff told"
+    await stage.settle()
+    nurse = made.coordinator
+    assert nurse.label("list.more_than", n=10) in nurse.phone.inbox[-1].text
+    assert nurse.label("list.more") in [button.text for button in nurse.phone.inbox[-1].buttons]
 
 
 def test_what_lies_still_is_found_by_its_own_index(store: Store) -> None:
