@@ -42,7 +42,7 @@ ON_TIME = ("escalations", "reminders", "prompts")
 LOOK_EVERY = timedelta(hours=12)
 LOOK_SOON = timedelta(minutes=3)  # after a breakdown or a fault, when the watchdog has something to settle
 # What stays due although the bot has worked must not hold time still.
-STUCK = timedelta(minutes=1)
+STUCK = timedelta(minutes=10)
 BATCH = 100
 # A long chat is cut, or two years of messages would fill the memory.
 CHAT_KEPT, CHAT_LONGEST = 150, 400
@@ -272,16 +272,22 @@ class World:
         return len(waiting)
 
     async def _jobs(self) -> bool:
-        """Run the jobs that work off the agenda if something on it is due, the others from time to time."""
+        """Run the jobs whose time has come; return whether they left less on the agenda, or other things."""
         now = self.machine.now()
-        due = self.rows("SELECT 1 FROM agenda_item WHERE state = 'waiting' AND due_at <= ? LIMIT 1", stored(now))
+        due = self._due_now()
         look = now >= self._look_at or self._look_at > now + LOOK_EVERY
         if look:
             self._look_at = now + LOOK_EVERY
         for job in schedules.JOBS:
             if due if job.name in ON_TIME else look:
                 await job.run(self.deps)
-        return bool(due)
+        return bool(due) and self._due_now() != due
+
+    def _due_now(self) -> list[tuple[Any, ...]]:
+        return self.rows(
+            "SELECT id FROM agenda_item WHERE state = 'waiting' AND due_at <= ? ORDER BY id",
+            stored(self.machine.now()),
+        )
 
     async def _send(self) -> int:
         assert self.bot is not None
