@@ -229,6 +229,7 @@ class TestRules:
 
     async def test_a_blood_count_is_not_offered_after_the_injection_that_needs_it(self, study: Study) -> None:
         await study.stage.until(at("2026-11-06T10:00"))
+        await record_done(study, "S-002", "cbc", date(2026, 11, 5))
         await record_done(study, "S-002", "injection", date(2026, 11, 5))
         visit = await planned(study, "S-002", "cbc")
         boris = study.boris
@@ -267,5 +268,8 @@ async def test_a_wish_is_kept_on_each_kind_of_database(both_stages: Stage) -> No
     await nurse.taps("case.button.open")
     await nurse.presses(nurse.label("visit.button.confirm_day", day=short(nurse, date(2026, 11, 19))))
     assert sees.first("visit.announced")
-    old = [each for each in await rows(both_stages, AgendaItem, kind="visit.reminder") if each.detail["version"] == 1]
+    moved = await planned(made, "S-003")
+    entries = await rows(both_stages, AgendaItem, kind="visit.reminder", about_id=moved.id)
+    old = [each for each in entries if each.detail["version"] == 1]
+    assert old
     assert not [each for each in old if each.state == "waiting"]
