@@ -50,14 +50,14 @@ FOR_STAFF = (
     "closing.field", "closing.invited_again", "closing.summary", "closure.", "deviation.", "deviations.", "due.",
     "duty.", "enrol.", "extra.", "formulation.", "help.staff", "import.", "interval.", "list.", "outcome.",
     "participation.", "patient.", "patients.", "reason.", "refused.too_early", "refused.too_near", "request.",
-    "role.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct", "visit.overtaken", "visit.recorded.",
-    "visit.reply.", "visit.staff.", "visit.state.",
+    "role.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct", "visit.overtaken",
+    "visit.recorded.", "visit.reply.", "visit.staff.", "visit.state.",
 )  # fmt: skip
 # These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
 PARTS = (
     "back.tablets", "back.visit", "command.", "dose.skip.", "language.", "protocol.", "relation.", "report.line.",
-    "report.short.", "toast.", "urgency.", "visit.bring.", "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands",
-    "visit.titled",
+    "report.short.", "toast.", "urgency.", "visit.bring.", "visit.kind.", "visit.mine.", "visit.place.",
+    "visit.short.", "visit.stands", "visit.titled",
 )  # fmt: skip
 LOCK_SCREEN = 60
 
