@@ -17,6 +17,9 @@ def show(work: Work, args: dict[str, Any]) -> None:
     subject = work.session.get_one(Subject, visit.subject_id)
     audit.record(work.session, "visit.viewed", entity="visit", entity_id=visit.id)
     versions = visits.records_of(work.session, visit.id or 0)
+    if not versions:
+        work.answer("visit.recorded.none", code=subject.code)
+        return
     newest = versions[-1]
     rows: list[list[Button]] = []
     if work.caller.role in CLINICAL:
