@@ -6,14 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy.orm.attributes import set_committed_value
 
-from bot.domain import reminders as reminder_rules
 from bot.domain import visits as visit_rules
 from bot.domain.reminders import QuietHours
 from bot.simulation import troubles
 from bot.store import outbox, people
-from bot.store.models import OutboxMessage, Visit
+from bot.store.models import OutboxMessage
 from bot.texts import Texts
 from bot.usecases import escalate, screens, start, tablets, visit_reminders
 from bot.work import Work
@@ -33,21 +31,6 @@ def found(simulate: Simulate, rule: str, days: int, habits: dict[str, float] | N
 def test_quiet_hours_that_nobody_keeps_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
     monkeypatch.setattr(QuietHours, "covers", lambda *_: False)
     assert found(simulate, "quiet hours", 9, {"answers": 0.0})
-
-
-def test_a_reminder_of_an_older_plan_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(visit_reminders, "drop_reminders", lambda *_: None)
-    real = agenda.REMINDERS[visit_reminders.REMINDER]
-
-    def careless(work: Work, item: Any) -> str:
-        """Send what is due as if the visit still stood as it was planned."""
-        visit = work.session.get_one(Visit, item.about_id)
-        for name, value in (("state", "planned"), ("plan_version", item.detail["version"]), ("reply", None)):
-            set_committed_value(visit, name, value)
-        return real(work, item)
-
-    monkeypatch.setattr(agenda, "REMINDERS", {**agenda.REMINDERS, visit_reminders.REMINDER: careless})
-    assert found(simulate, "stale", 17)
 
 
 def test_an_injection_before_day_21_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
@@ -124,13 +107,13 @@ def test_what_lost_its_use_in_an_outage_is_found(simulate: Simulate, monkeypatch
     assert found(simulate, "stale", 22, faults=True)
 
 
-def test_a_reminder_on_the_wrong_day_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
-    real = reminder_rules.reminders_for
+def test_a_reminder_that_names_the_wrong_day_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = visit_reminders.where
 
-    def a_day_late(target_on: Any, *given: Any, **named: Any) -> Any:
-        return real(target_on + timedelta(days=1), *given, **named)
+    def a_day_late(work: Work, subject: Any, day: Any = None) -> dict[str, object]:
+        return real(work, subject, None if day is None else day + timedelta(days=1))
 
-    monkeypatch.setattr(reminder_rules, "reminders_for", a_day_late)
+    monkeypatch.setattr(visit_reminders, "where", a_day_late)
     assert found(simulate, "stale", 9, {"answers": 0.2})
 
 
@@ -164,7 +147,7 @@ def test_an_outcome_without_a_reason_is_found(simulate: Simulate, monkeypatch: P
 
 
 def test_work_that_is_never_done_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(agenda, "REMINDERS", {})
+    monkeypatch.setattr(agenda, "REMINDERS", {"nobody.does": lambda *_: ""})
     assert found(simulate, "due without an outcome", 9)
 
 
