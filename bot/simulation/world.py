@@ -38,7 +38,7 @@ Action = Callable[[], Awaitable[None]]
 
 SITE_PHONE = "0571-0000-0000"
 # The jobs that work off the agenda run whenever something on it is due; the others look around by themselves.
-ON_TIME = ("escalations", "reminders", "prompts")
+ON_TIME = ("escalations", "reminders", "reach", "prompts")
 LOOK_EVERY = timedelta(hours=12)
 LOOK_SOON = timedelta(minutes=3)  # after a breakdown or a fault, when the watchdog has something to settle
 # What stays due although the bot has worked must not hold time still.
