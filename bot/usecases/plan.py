@@ -100,7 +100,9 @@ def _by_rule(
             return rules.next_cbc(last, subject.cbc_interval_days, rule, injection_on, enrolled_on, not_before)
         case VisitKind.FERRITIN:
             on_demand = subject.arm in rule.on_demand_arms
-            interval = subject.ferritin_interval_days or (None if on_demand else rule.initial_days)
+            chosen = subject.ferritin_interval_days
+            # Staff have chosen 0 where they want none.
+            interval = (None if on_demand else rule.initial_days) if chosen is None else chosen or None
             count = visits.open_one(work.session, subject, VisitKind.CBC)
             count_on = count.target_on if count is not None and not count.undecided else None
             return None if interval is None else rules.next_ferritin(last, interval, rule, count_on, enrolled_on)

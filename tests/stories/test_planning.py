@@ -77,6 +77,8 @@ class TestPlanning:
         assert (await planned(study, "S-002", "ferritin")).target_on == date(2026, 11, 30)
         await change(study.stage, "S-002", ferritin_interval_days=None)
         assert "ferritin" not in await visits_of(study.stage, "S-002")
+        await change(study.stage, "S-001", ferritin_interval_days=0)
+        assert "ferritin" not in await visits_of(study.stage, "S-001"), "staff have chosen none"
 
     async def test_after_the_third_injection_staff_are_asked_to_evaluate_and_the_patient_hears_nothing(
         self, study: Study
