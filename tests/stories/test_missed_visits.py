@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from bot.store.models import AgendaItem, VisitRecord
+from bot.store.models import AgendaItem, Escalation, Visit, VisitRecord
 from bot.usecases import visit_reminders
 from tests.people import Study
-from tests.stories.scenes import Watch, cases, local, rows, withdraw
+from tests.stories.scenes import Watch, cases, local, rows, subject, withdraw
 from tests.stories.test_reminders import at, move, planned, record_done
 
 ASKED = "2026-11-17T10:00"  # Clara's blood count was planned for 16 November
@@ -21,6 +21,12 @@ async def test_the_day_after_a_friendly_question_comes_once(study: Study) -> Non
     assert local(sees.new[0].at).strftime("%Y-%m-%dT%H:%M") == ASKED
 
 
+async def about_the_visit(study: Study) -> list[Escalation]:
+    """Return the tasks about Clara's visit; that she has not been heard of is another matter."""
+    visit = (await rows(study.stage, Visit, subject_id=(await subject(study.stage, "S-003")).id, kind="cbc"))[0]
+    return await cases(study.stage, "S-003", visit_id=visit.id)
+
+
 @pytest.mark.parametrize(("button", "key"), [("came", "request.past.came"), ("could_not", "request.past.could_not")])
 async def test_the_answer_is_a_task_and_records_nothing(study: Study, button: str, key: str) -> None:
     await study.stage.until(at("2026-11-17T10:30"))
@@ -28,14 +34,14 @@ async def test_the_answer_is_a_task_and_records_nothing(study: Study, button: st
     records = len(await rows(study.stage, VisitRecord))
     await study.clara.taps(f"visit.button.{button}")
     assert nurse.first("case.page")
-    (case,) = await cases(study.stage, "S-003")
+    (case,) = await about_the_visit(study)
     assert key in case.summary
     visit = await planned(study, "S-003")
     assert (visit.reply, visit.state) == (button, "planned")
     assert len(await rows(study.stage, VisitRecord)) == records
     # Answered is answered: no second task says that nobody answered.
     await study.stage.until(at("2026-11-18T12:00"))
-    assert len(await cases(study.stage, "S-003")) == 1
+    assert len(await about_the_visit(study)) == 1
 
 
 async def test_who_could_not_come_is_offered_days_at_once_and_types_nothing(study: Study) -> None:
@@ -54,10 +60,10 @@ async def test_no_answer_becomes_a_task_on_the_second_day(study: Study) -> None:
     nurse = Watch(study.coordinator)
     await study.stage.until(at("2026-11-18T10:05"))
     assert nurse.count("case.page") == 1
-    (case,) = await cases(study.stage, "S-003")
+    (case,) = await about_the_visit(study)
     assert "request.past.no_answer" in case.summary
     await study.clara.taps("visit.button.came")
-    (case,) = await cases(study.stage, "S-003")
+    (case,) = await about_the_visit(study)
     assert "request.past.came" in case.summary
     assert "request.past.no_answer" not in case.summary
 
@@ -74,7 +80,7 @@ async def test_what_settles_the_visit_ends_the_chase(study: Study, deed: str) ->
     sees = Watch(study.clara)
     await study.stage.until(at("2026-11-18T12:00"))
     assert sees.count("visit.past.ask") == 0
-    assert await cases(study.stage, "S-003") == []
+    assert await about_the_visit(study) == []
     if deed != "withdrawn":
         old = [
             each
@@ -100,5 +106,5 @@ async def test_after_an_outage_of_days_the_question_is_not_asked_and_staff_have_
     await study.pass_time(minutes=5)
     assert sees.count("visit.past.ask") == 0
     assert nurse.count("staff.skipped") == 1
-    (case,) = await cases(study.stage, "S-003")
+    (case,) = await about_the_visit(study)
     assert "request.past.no_answer" in case.summary
