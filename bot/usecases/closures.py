@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlmodel import col, or_, select
+from sqlmodel import col, or_
 
 from bot.domain.calendar import Closure
 from bot.domain.participation import ParticipationState
@@ -12,7 +12,7 @@ from bot.domain.reminders import daily_at
 from bot.domain.visits import PlannedVisit, VisitKind, on_clinic_day
 from bot.store import audit, people, visits
 from bot.store.models import Account, AgendaItem, Subject, Visit
-from bot.usecases import cases, plan, screens, visit_reminders
+from bot.usecases import cases, due, plan, screens, visit_reminders
 from bot.usecases.requests import settle_visit
 from bot.usecases.visits import show_visit
 from bot.work import Button, Day, Lane, Lines, Text, Work
@@ -59,19 +59,7 @@ def affected(work: Work, closure: Closure, page: int = 0) -> tuple[int, Sequence
         or_(inside, ends) if closure.days >= work.protocol.closures.at_least_days else inside,
         col(Subject.state).in_((ParticipationState.INVITED, ParticipationState.ON_STUDY)),
     )
-    count = cases.count_some(
-        work, select(Visit.id).join(Subject, col(Visit.subject_id) == col(Subject.id)).where(*condition)
-    )
-    found = work.session.exec(
-        select(Visit, Subject)
-        .join(Subject, col(Visit.subject_id) == col(Subject.id))
-        .where(*condition)
-        # In the order of the index: of a day with thousands of visits only one page is read.
-        .order_by(col(Visit.target_on), col(Visit.subject_id), col(Visit.id))
-        .offset(page * cases.PER_PAGE)
-        .limit(cases.PER_PAGE)
-    ).all()
-    return count, found
+    return due.page_of(work, condition, page)
 
 
 def proposal(work: Work, visit: Visit, closure: Closure) -> date | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
 from bot.domain.participation import ParticipationState
@@ -51,6 +52,13 @@ def _show(work: Work, until: date, page: int, listing: str) -> None:
 def _planned(work: Work, until: date, page: int) -> tuple[int, Sequence[tuple[Visit, Subject]]]:
     """Return how many visits are planned until a day, and those of one page, the oldest first."""
     condition = (Visit.state == stored.PLANNED, Visit.target_on <= until, col(Subject.state).in_(EXPECTED))
+    return page_of(work, condition, page)
+
+
+def page_of(
+    work: Work, condition: Sequence[ColumnElement[bool] | bool], page: int
+) -> tuple[int, Sequence[tuple[Visit, Subject]]]:
+    """Return how many visits fulfil ``condition``, and those of one page, the oldest first."""
     count = cases.count_some(
         work, select(Visit.id).join(Subject, col(Visit.subject_id) == col(Subject.id)).where(*condition)
     )
