@@ -130,6 +130,21 @@ def fates(session: Session, purposes: Sequence[str], **about: object) -> Sequenc
     return [(key, state) for key, state in found]
 
 
+def fates_of_each(session: Session, purpose: str, about_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return for each of some things what became of the messages of one kind about it, by one statement."""
+    found = session.execute(
+        select(col(OutboxMessage.about_id), col(OutboxMessage.state)).where(
+            OutboxMessage.purpose == purpose,
+            col(OutboxMessage.about_id).in_(about_ids),
+            col(OutboxMessage.dedupe_key).is_not(None),
+        )
+    ).all()
+    fates: dict[int, list[str]] = {number: [] for number in about_ids}
+    for number, state in found:
+        fates[number].append(state)
+    return fates
+
+
 def in_vain(states: Iterable[str]) -> bool:
     """Tell whether something was put and surely or probably reached nobody; what still waits may yet arrive."""
     known = set(states)

@@ -77,6 +77,7 @@ def page_of(
 def _by_day(work: Work, found: Sequence[tuple[Visit, Subject]]) -> list[Text | Day | str]:
     lines: list[Text | Day | str] = []
     before: date | None = None
+    replies = reach.replies(work, [visit for visit, _ in found])
     for visit, subject in found:
         if visit.target_on != before:
             before = visit.target_on
@@ -88,20 +89,20 @@ def _by_day(work: Work, found: Sequence[tuple[Visit, Subject]]) -> list[Text | D
                     "code": subject.code,
                     "what": short(work, visit),
                     "status": Text(f"due.status.{status_of(work, visit)}"),
-                    "reply": _reply(work, visit),
+                    "reply": _reply(visit, replies[visit.id or 0]),
                 },
             )
         )
     return lines
 
 
-def _reply(work: Work, visit: Visit) -> Text:
+def _reply(visit: Visit, reply: str) -> Text:
     """Return where the patient's coming stands: no day, a wish, an answer, or nothing yet."""
     if visit.undecided:
         return Text("due.reply.undecided")
     if visit.proposed_on is not None:
         return Text("due.reply.proposed", {"day": Day(visit.proposed_on, "short_day")})
-    return Text(f"due.reply.{visit.reply or reach.fate_of(work, visit)}")
+    return Text(f"due.reply.{reply}")
 
 
 def _buttons(work: Work, visit: Visit, subject: Subject) -> list[Button]:

@@ -87,10 +87,21 @@ def begun(work: Work, subject: Subject) -> None:
 # Delivered or not (DI-17)
 
 
-def fate_of(work: Work, visit: Visit) -> str:
-    """Return whether the reminders of an unanswered visit reached anybody: "none" is an answer not given."""
-    states = [state for _, state in stored.fates(work.session, (REMINDER,), about_id=visit.id)]
-    return "not_delivered" if stored.in_vain(states) else "none"
+def replies(work: Work, visits: Sequence[Visit]) -> dict[int, str]:
+    """Return by visit what the patient answered; without an answer, whether the reminders reached anybody.
+
+    "none" is an answer not given. However many visits there are, it takes one statement.
+    """
+    known = {visit.id or 0: visit.reply for visit in visits}
+    silent = [number for number, reply in known.items() if not reply]
+    fates = stored.fates_of_each(work.session, REMINDER, silent) if silent else {}
+    unheard = {number: "not_delivered" if stored.in_vain(states) else "none" for number, states in fates.items()}
+    return {number: reply or unheard[number] for number, reply in known.items()}
+
+
+def reply(work: Work, visit: Visit) -> str:
+    """Return the same of one visit."""
+    return replies(work, [visit])[visit.id or 0]
 
 
 def last_question(work: Work, subject: Subject) -> Text | None:

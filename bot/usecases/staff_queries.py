@@ -74,6 +74,7 @@ def show_patient(work: Work, subject: Subject) -> None:
     """Show one subject: where they stand, what comes next, what is open."""
     audit.record(work.session, "patient.viewed", entity="subject", entity_id=subject.id)
     planned = stored.open_all(work.session, subject)
+    replies = reach.replies(work, planned)
     rows: list[list[Button]] = []
     if work.caller.role in CLINICAL:
         rows += [
@@ -114,7 +115,7 @@ def show_patient(work: Work, subject: Subject) -> None:
                     {
                         "what": named(visit),
                         "day": Day(visit.target_on),
-                        "reply": Text(f"visit.reply.{visit.reply or reach.fate_of(work, visit)}"),
+                        "reply": Text(f"visit.reply.{replies[visit.id or 0]}"),
                     },
                 )
                 for visit in planned

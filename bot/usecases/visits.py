@@ -245,7 +245,7 @@ def _reply(work: Work, visit: Visit) -> Text:
     """Return what the patient answered, with the day that they asked for, or that no reminder reached them."""
     if visit.proposed_on is not None:
         return Text("visit.reply.proposed", {"day": Day(visit.proposed_on, "full_day")})
-    return Text(f"visit.reply.{visit.reply or reach.fate_of(work, visit)}")
+    return Text(f"visit.reply.{reach.reply(work, visit)}")
 
 
 def _staff_buttons(visit: Visit) -> list[list[Button]]:
