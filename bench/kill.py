@@ -48,7 +48,9 @@ LONGEST_LIFE = 0.5
 POINT_PATIENCE = 4.0
 BETWEEN_ACTS = 0.05
 ONLY_ONCE = ("start:", "agenda:")  # points that are not reached several times in a short life
+# As long as messages go out the bot is at work, however much a long run has left it; a stand-still ends the wait.
 QUIET_SECONDS = 240.0
+LONGEST_WORK = 3600.0
 STOP_SECONDS = 60.0
 
 
@@ -150,10 +152,14 @@ class Site:
         return not self.read(busy)
 
     def wait_until_quiet(self) -> None:
-        last = time.monotonic() + QUIET_SECONDS
+        began = moved = time.monotonic()
+        sent = 0
         while not self.is_quiet():
-            if time.monotonic() > last:
-                raise NeverQuiet(str(self.server.state()))
+            now, state = time.monotonic(), self.server.state()
+            if state["sent"] > sent:
+                sent, moved = state["sent"], now
+            if now > moved + QUIET_SECONDS or now > began + LONGEST_WORK:
+                raise NeverQuiet(str(state))
             time.sleep(0.1)
 
     def observe(self, crowd: Crowd) -> Observed:
