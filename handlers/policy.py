@@ -91,6 +91,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "closure.page": READING,
     "visit.recorded": READING,
     "visit.recorded_list": READING,
+    "patient.history": READING,
     # Staff who act.
     "case.acknowledge": ACTING,
     "case.take_over": ACTING,

@@ -154,6 +154,22 @@ class Subject(Audited, table=True):
     closed_because: str | None = Field(default=None, sa_type=Encrypted)
 
 
+class SubjectChange(Audited, table=True):
+    """What staff changed about a subject after enrolment, and why: the arm, an interval, the participation."""
+
+    __tablename__ = "subject_change"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    what: str  # arm | state | cbc | injection | ferritin: for a kind of visit, its interval
+    old: str | None = None  # a code, or days; None: as the protocol says
+    new: str
+    from_on: date | None = None
+    reason: str = Field(sa_type=Encrypted)
+    changed_at: datetime
+    changed_by: str
+
+
 class Weight(Audited, table=True):
     """A body weight in kg on a date."""
 

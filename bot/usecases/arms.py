@@ -11,7 +11,7 @@ from bot.domain.visits import InFuture, VisitKind, has_visits
 from bot.protocol.model import Arm
 from bot.store import audit, people, visits
 from bot.store.models import Dialogue, DoseOrder, Subject
-from bot.usecases import enrol, forms, plan, reasons, record_visit, screens, staff_queries, tablets
+from bot.usecases import enrol, forms, history, plan, reasons, record_visit, screens, staff_queries, tablets
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayTooFar
 from bot.usecases.requests import settle_visit
@@ -55,7 +55,7 @@ def change(
     ``first_on`` is the day of the first injection where the new arm begins with it.
     """
     old = work.protocol.arms[subject.arm]
-    reasons.because(work, reason)
+    history.keep(work, subject, history.ARM, old.code, arm, reason, from_on=on)
     subject.arm, subject.arm_since_on = arm, on
     work.session.flush()
     audit.record(

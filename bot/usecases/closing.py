@@ -12,7 +12,7 @@ from bot.domain.reminders import out_of_quiet
 from bot.domain.roles import CLINICAL
 from bot.store import people, visits
 from bot.store.models import AgendaItem, Subject
-from bot.usecases import arms, escalate, forms, plan, reasons, record_visit, report, speak, staff_queries
+from bot.usecases import arms, escalate, forms, history, plan, reasons, record_visit, report, speak, staff_queries
 from bot.usecases.forms import Field, Form, Values
 from bot.usecases.requests import settle_visit
 from bot.work import Button, Lane, Work
@@ -35,7 +35,7 @@ def close(work: Work, subject: Subject, reason: str, on: date) -> None:
     """
     before = ParticipationState(subject.state)
     subject.state = participation.move(before, ParticipationEvent.CLOSE, reason)
-    reasons.because(work, reason)
+    history.keep(work, subject, history.STATE, before, subject.state, reason, from_on=on)
     subject.state_changed_at, subject.closed_on, subject.closed_because = work.now, on, reason
     work.session.flush()
     for visit in visits.open_all(work.session, subject):
@@ -75,8 +75,9 @@ def invite_again(work: Work, subject: Subject, reason: str) -> None:
         ParticipationRefused: the subject has not left.
         ReasonMissing: nobody said why.
     """
-    subject.state = participation.move(ParticipationState(subject.state), ParticipationEvent.INVITE_AGAIN, reason)
-    reasons.because(work, reason)
+    before = ParticipationState(subject.state)
+    subject.state = participation.move(before, ParticipationEvent.INVITE_AGAIN, reason)
+    history.keep(work, subject, history.STATE, before, subject.state, reason)
     subject.state_changed_at = work.now
     work.session.flush()
     for visit in visits.open_all(work.session, subject):

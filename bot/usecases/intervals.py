@@ -7,7 +7,7 @@ from bot.domain.roles import CLINICAL
 from bot.domain.visits import VisitKind, has_visits
 from bot.store import visits
 from bot.store.models import Subject
-from bot.usecases import enrol, forms, plan, reasons, screens, staff_queries
+from bot.usecases import enrol, forms, history, plan, reasons, screens, staff_queries
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.visit_names import named
 from bot.work import Day, Lines, Text, Work
@@ -42,7 +42,7 @@ def start(work: Work, args: dict[str, Any]) -> None:
 
 def set_interval(work: Work, subject: Subject, kind: VisitKind, days: int, reason: str) -> None:
     """Set the interval of one kind of visit, and plan again what is to come."""
-    reasons.because(work, reason)
+    history.keep(work, subject, kind, days_of(subject, kind), days, reason)
     setattr(subject, COLUMNS[kind], days)
     work.session.flush()
     plan.replan_all(work, subject, "the interval was changed")

@@ -42,11 +42,13 @@ def plan_next(work: Work, subject: Subject) -> None:
 def replan_all(work: Work, subject: Subject, reason: str) -> None:
     """Plan again after staff changed an interval or the arm, or corrected what was held.
 
-    What the arm no longer has is cancelled, with everything queued for it. Only a day that staff chose is kept,
-    as long as it can be. Doing it twice changes nothing.
+    What the arm no longer has is cancelled, with everything queued for it, and the patient is told. Only a day that
+    staff chose is kept, as long as it can be. Doing it twice changes nothing.
     """
+    before = visits.open_all(work.session, subject)
     for kind in RECURRING:
         _settle(work, subject, kind, _wanted(work, subject, kind, work.today), firmly=True, reason=reason)
+    visit_reminders.announce_gone(work, subject, [each for each in before if each.state == visits.CANCELLED])
 
 
 def plan_again(work: Work, subject: Subject, visit: Visit, on: date) -> Visit:

@@ -284,6 +284,8 @@ def _finish_not_done(outcome: str) -> Any:
             source=values.get("source", stored.CLINIC),
             reason=values.get("reason"),
         )
+        if outcome == stored.NOT_NEEDED:
+            visit_reminders.announce_gone(work, subject, [visit])
         if following is not None:
             visit_reminders.announce(work, following)
         key = "visit.recorded.missed" if outcome == stored.MISSED else "visit.recorded.not_needed"

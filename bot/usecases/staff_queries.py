@@ -20,7 +20,7 @@ from bot.store import audit, people
 from bot.store import visits as stored
 from bot.store.models import DoseOrder, Escalation, Response, Subject, Weight
 from bot.texts import number
-from bot.usecases import cases, enrol, escalate, reach, reasons, refusals, screens, silent, tablets, zones
+from bot.usecases import cases, enrol, escalate, history, reach, reasons, refusals, screens, silent, tablets, zones
 from bot.usecases.visit_names import named, short
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -91,6 +91,8 @@ def show_patient(work: Work, subject: Subject) -> None:
     for case in _open_cases(work, subject):
         rows.append([Button("patient.button.case", "case.open", {"case": case.id}, values={"number": case.id})])
     rows.append([Button("patient.button.recorded", "visit.recorded_list", {"subject": subject.id, "page": 0})])
+    if history.count(work, subject):
+        rows.append([Button("patient.button.history", "patient.history", {"subject": subject.id, "page": 0})])
     if work.protocol.arms[subject.arm].tablets:
         rows.append([Button("patient.button.adherence", "adherence.open", {"subject": subject.id})])
     if work.caller.role in CLINICAL:

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from bot.domain import reminders as reminder_rules
 from bot.domain.participation import ParticipationState, may_be_reminded
 from bot.domain.reminders import ChaseAct, Room
+from bot.domain.visits import VisitKind
 from bot.store import people, visits
 from bot.store.models import Account, AgendaItem, OutboxMessage, Subject, Visit
 from bot.usecases import overdue, polite, screens, tablets, zones
@@ -231,6 +232,36 @@ def _announce_undecided(work: Work, subject: Subject, visit: Visit) -> None:
         about_id=subject.id,
         key=f"undecided:{visit.id}:{visit.plan_version}",
         what=name_of(visit),
+        phone=screens.phone(work),
+    )
+
+
+def announce_gone(work: Work, subject: Subject, gone: Sequence[Visit]) -> None:
+    """Tell the patient what they need not come for any more, with the days that stand; nobody comes in vain.
+
+    It waits for the end of the night, but not for another day: the visit may be tomorrow.
+    """
+    off = [
+        each for each in gone if VisitKind(each.kind).is_told and not each.undecided and _until(work, each) > work.now
+    ]
+    if not off or not may_be_reminded(ParticipationState(subject.state)):
+        return
+    work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
+    work.forget_plan(ANNOUNCE, subject.id or 0)
+    coming = _to_announce(work, subject)
+    still = Text("visit.announced.still", {"place": zones.place(work, subject), "lines": lines_of(coming)})
+    tell(
+        work,
+        subject,
+        "visit.announced.cancelled",
+        kind=ANNOUNCE,
+        about_id=subject.id,
+        # It says the days as they stand, so announcing them once more in the same piece of work says nothing new.
+        key=f"{_key(work, subject)}gone:{','.join(str(each.id) for each in off)}",
+        gone=Lines(
+            [Text("visit.announced.gone", {"day": Day(each.target_on), "what": name_of(each)}) for each in off]
+        ),
+        coming=still if coming else Text("visit.announced.none_left"),
         phone=screens.phone(work),
     )
 

@@ -43,6 +43,7 @@ HEALTH = [
     "visit.open",
     "visit.recorded",
     "visit.recorded_list",
+    "patient.history",
     "adherence.open",
 ]
 

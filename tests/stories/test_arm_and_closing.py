@@ -11,7 +11,7 @@ from bot.cli import cli
 from bot.domain.participation import ParticipationState
 from bot.settings import PREFIX
 from bot.simulator.parts import NoSuchButton
-from bot.store.models import AgendaItem, DoseOrder, Visit
+from bot.store.models import AgendaItem, DoseOrder, SubjectChange, Visit
 from bot.story.people import Person
 from bot.usecases import visit_reminders
 from bot.work import Work
@@ -58,6 +58,10 @@ class TestArm:
         await doctor.taps("form.button.save")
         kinds = [each.kind for each in await rows(study.stage, Visit, state="planned", subject_id=1)]
         assert kinds == ["cbc"]
+        assert sees.count("visit.announced.cancelled") == 1
+        told = sees.texts[-1]
+        assert study.anna.label("visit.kind.injection") in told
+        assert "23" in told.split(study.anna.label("visit.kind.cbc"))[0]
         assert "dose.prompt" not in await waiting(study, "S-001")
         await study.stage.until(at("2026-11-06T19:00"))
         assert not sees.read("tablets.ask")
@@ -96,6 +100,21 @@ class TestArm:
         sees = Watch(study.clara)
         await study.stage.until(at("2026-11-02T19:00"))
         assert sees.count("tablets.ask") == 1
+
+    async def test_why_it_was_changed_can_be_read_later(self, study: Study, locale: str) -> None:
+        doctor = await in_language(study.doctor, locale)
+        await doctor.says("/patient S-001")
+        assert doctor.label("patient.button.history") not in doctor.phone.last.labels
+        own = "moves to her daughter in Ningbo"
+        await change_arm(doctor, "S-001", "=arm.ctrl.name", "2026-11-02", own, "=form.button.save")
+        await doctor.says("/patient S-001")
+        await doctor.taps("patient.button.history")
+        shown = doctor.phone.last.text
+        assert own in shown
+        assert doctor.label("arm.ctrl.name") in shown
+        # The trail names no own words; they lie sealed in the list of changes.
+        (kept,) = await rows(study.stage, SubjectChange)
+        assert (kept.what, kept.new, kept.reason, str(kept.from_on)) == ("arm", "CTRL", own, "2026-11-02")
 
     async def test_a_coordinator_has_no_such_button(self, study: Study) -> None:
         await study.coordinator.says("/patient S-001")
