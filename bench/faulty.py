@@ -183,6 +183,7 @@ def _spoil(machine: Machine, ahead: float) -> None:
     from apscheduler.schedulers import base as schedulers
     from sqlalchemy import Connection, Engine, event
 
+    import schedules
     from bot.clock import SystemClock
 
     class Stepped(datetime):
@@ -193,7 +194,9 @@ def _spoil(machine: Machine, ahead: float) -> None:
     def now(_clock: SystemClock) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=ahead + machine.clock_off)
 
+    # What watches for a step of the clock reads the same wrong clock as the scheduler.
     schedulers.datetime = executors.datetime = Stepped
+    setattr(schedules, "datetime", Stepped)  # noqa: B010
     setattr(SystemClock, "now", now)  # noqa: B010
 
     @event.listens_for(Engine, "begin")
