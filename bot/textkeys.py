@@ -69,7 +69,7 @@ FAMILIES: Mapping[str, Members] = {
     "silent.why.*": lambda: Lost,
     "speak.other.*": lambda: (*messages.KINDS, "unknown"),
     "urgency.*": lambda: Urgency,
-    "visit.bring.*": lambda: (kind for kind in VisitKind if kind.is_told),
+    "visit.bring.*": lambda: (kind.preparation for kind in VisitKind if kind.is_told),
     "visit.kind.*": lambda: VisitKind,
     "visit.outcome.*": lambda: (visits.DONE, visits.MISSED, visits.NOT_NEEDED, record_visit.WILL_COME),
     "visit.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),

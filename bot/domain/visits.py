@@ -29,6 +29,11 @@ class VisitKind(StrEnum):
         """Return whether patients hear of such visits: evaluating the response is a task for staff."""
         return self is not VisitKind.EVALUATION
 
+    @property
+    def preparation(self) -> str:
+        """Return what patients prepare for: every blood draw asks for the same."""
+        return "blood" if self in (VisitKind.CBC, VisitKind.FERRITIN) else self.value
+
 
 # These wait for their day, so they are moved later and never earlier.
 LATER_ONLY = frozenset({VisitKind.INJECTION, VisitKind.EVALUATION})

@@ -6,6 +6,7 @@ a phone's calendar, so the title says no more than that it is a visit (DI-21); n
 
 from typing import Any
 
+from bot.domain.visits import VisitKind
 from bot.store.models import Visit
 from bot.usecases import screens, visit_reminders
 from bot.work import Button, Work
@@ -36,7 +37,7 @@ def _event(work: Work, visit: Visit) -> dict[str, Any]:
         "location": work.settings.site_place or work.text("visit.place.default"),
         "description": work.text(
             "visit.calendar.description",
-            bring=work.text(f"visit.bring.{visit.kind}"),
+            bring=work.text(f"visit.bring.{VisitKind(visit.kind).preparation}"),
             phone=screens.phone(work),
         ),
     }

@@ -136,7 +136,7 @@ def remind(work: Work, item: AgendaItem) -> str:
         values: dict[str, object] = {
             **where(work, subject, visit.target_on),
             "what": visit_names(together),
-            "bring": Lines([Text(f"visit.bring.{each.kind}") for each in together]),
+            "bring": preparations(together),
         }
         asked = day if day is not None and account in people.patient_first(work.session, subject.id or 0) else None
         _say(
@@ -362,7 +362,7 @@ def line_of(together: Sequence[Visit]) -> Text:
         {
             "day": Day(together[0].target_on),
             "what": visit_names(together),
-            "bring": Lines([Text(f"visit.bring.{each.kind}") for each in together]),
+            "bring": preparations(together),
         },
     )
 
@@ -470,6 +470,13 @@ def with_tablets_buttons(keyboard: Keyboard, day: date) -> list[list[Button]]:
 
 def visit_names(visits: Sequence[Visit]) -> Lines:
     return Lines([name_of(each) for each in visits], between=" + ")
+
+
+def preparations(visits: Sequence[Visit]) -> Lines:
+    """Return what to prepare for a day, each thing once."""
+    return Lines(
+        [Text(f"visit.bring.{one}") for one in dict.fromkeys(VisitKind(each.kind).preparation for each in visits)]
+    )
 
 
 def name_of(visit: Visit) -> Text | str:

@@ -179,7 +179,7 @@ def blocks(planned: Sequence[Visit], key: str) -> list[Text]:
         values: dict[str, object] = {
             "day": Day(day),
             "what": visit_reminders.visit_names(together),
-            "bring": Lines([Text(f"visit.bring.{each.kind}") for each in together]),
+            "bring": visit_reminders.preparations(together),
         }
         block = Text(key, values)
         if together[0].proposed_on is not None:
