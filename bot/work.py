@@ -6,19 +6,21 @@ messages that it makes are committed together, or not at all.
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import delete, update
+from sqlalchemy import Update, bindparam, delete, update
 from sqlmodel import Session, col, select
 
 from bot.deps import Deps
 from bot.domain.people import Caller
 from bot.store import audit
 from bot.store.models import Account, AgendaItem, OutboxMessage
+from bot.store.planner import is_in
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,6 +66,26 @@ class Press:
     action: str
     args: dict[str, Any]
     message_id: int
+
+
+_SAID = select(OutboxMessage.id).where(OutboxMessage.dedupe_key == bindparam("dedupe_key"))
+_PLANNED = select(AgendaItem.id).where(AgendaItem.key == bindparam("key"))
+_FORGOTTEN = delete(AgendaItem).where(
+    is_in(AgendaItem, "waiting"),
+    col(AgendaItem.kind) == bindparam("of_kind"),
+    col(AgendaItem.about_id) == bindparam("of_id"),
+)
+
+
+@cache
+def _skipping(table: type[AgendaItem] | type[OutboxMessage], columns: tuple[str, ...]) -> Update:
+    """Return the statement that skips what waits and has the values ``is_<column>`` in these columns."""
+    conditions = [is_in(table, "waiting")]
+    if table is OutboxMessage:
+        conditions.append(col(OutboxMessage.purpose) != EDIT)
+    conditions += [getattr(table, column) == bindparam(f"is_{column}") for column in columns]
+    skipped = {"state": "skipped", "reason": bindparam("because"), "closed_at": bindparam("at")}
+    return update(table).where(*conditions).values(skipped)
 
 
 class Work:
@@ -221,13 +243,7 @@ class Work:
 
     def silence(self, reason: str, **about: object) -> int:
         """Skip every message still waiting that matches ``about`` (columns of the outbox); return how many."""
-        conditions = [getattr(OutboxMessage, column) == value for column, value in about.items()]
-        result = self.session.connection().execute(
-            update(OutboxMessage)
-            .where(col(OutboxMessage.state) == "waiting", col(OutboxMessage.purpose) != EDIT, *conditions)
-            .values(state="skipped", reason=reason, closed_at=self.now)
-        )
-        return result.rowcount
+        return self._skip(OutboxMessage, reason, about)
 
     # The agenda
 
@@ -243,8 +259,7 @@ class Work:
         **detail: Any,
     ) -> bool:
         """Enter something that becomes due; return False when ``key`` was entered before, which changes nothing."""
-        known = self.session.exec(select(AgendaItem.id).where(AgendaItem.key == key)).first()
-        if known is not None:
+        if self.session.exec(_PLANNED, params={"key": key}).first() is not None:
             return False
         self.session.add(
             AgendaItem(
@@ -262,27 +277,20 @@ class Work:
 
     def unplan(self, reason: str, **about: object) -> int:
         """Skip every entry still waiting that matches ``about`` (columns of the agenda); return how many."""
-        conditions = [getattr(AgendaItem, column) == value for column, value in about.items()]
-        result = self.session.connection().execute(
-            update(AgendaItem)
-            .where(col(AgendaItem.state) == "waiting", *conditions)
-            .values(state="skipped", reason=reason, closed_at=self.now)
-        )
-        return result.rowcount
+        return self._skip(AgendaItem, reason, about)
 
     def forget_plan(self, kind: str, about_id: int) -> None:
         """Take out entries that are still waiting, so that they can be entered again at other times."""
-        self.session.connection().execute(
-            delete(AgendaItem).where(
-                col(AgendaItem.state) == "waiting",
-                col(AgendaItem.kind) == kind,
-                col(AgendaItem.about_id) == about_id,
-            )
-        )
+        self.session.connection().execute(_FORGOTTEN, {"of_kind": kind, "of_id": about_id})
 
     def _said(self, dedupe_key: str) -> bool:
-        found = select(OutboxMessage.id).where(OutboxMessage.dedupe_key == dedupe_key)
-        return self.session.exec(found).first() is not None
+        return self.session.exec(_SAID, params={"dedupe_key": dedupe_key}).first() is not None
+
+    def _skip(self, table: type[AgendaItem] | type[OutboxMessage], reason: str, about: Mapping[str, object]) -> int:
+        given = {f"is_{column}": value for column, value in about.items()}
+        statement = _skipping(table, tuple(about))
+        result = self.session.connection().execute(statement, {**given, "because": reason, "at": self.now})
+        return result.rowcount
 
     def _value(self, value: object, locale: str) -> object:
         return value.render(self.texts, locale) if isinstance(value, Text | Day | Lines) else value

@@ -56,9 +56,12 @@ def give_back(session: Session, epoch: int, now: datetime) -> None:
     )
 
 
+_EPOCH = select(Lease.epoch).where(Lease.name == LEADER)
+
+
 def is_current(session: Session, epoch: int) -> bool:
     """Tell whether no later holder has taken the lease."""
-    return session.exec(select(Lease.epoch).where(Lease.name == LEADER)).first() == epoch
+    return session.exec(_EPOCH).first() == epoch
 
 
 def holder_of_another_bot(session: Session, bot_id: int, now: datetime) -> int | None:

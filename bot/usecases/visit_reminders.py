@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from bot.domain import reminders as reminder_rules
@@ -50,6 +51,9 @@ def plan_reminders(work: Work, subject: Subject, visit: Visit) -> None:
             _enter(work, visit, CHASE if asks else UNANSWERED, step.code, moment, end if asks else None)
 
 
+_BY_KEY = select(AgendaItem).where(AgendaItem.key == bindparam("key"))
+
+
 def _enter(
     work: Work,
     visit: Visit,
@@ -61,7 +65,7 @@ def _enter(
 ) -> None:
     """Enter one thing about a visit as it is planned now; what was cancelled before and did not go out comes back."""
     key = f"{kind}:{visit.id}:{visit.plan_version}:{code}"
-    present = work.session.exec(select(AgendaItem).where(AgendaItem.key == key)).first()
+    present = work.session.exec(_BY_KEY, params={"key": key}).first()
     if present is None:
         work.plan(
             kind,
