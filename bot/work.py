@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Update, bindparam, delete, update
+from sqlalchemy import Update, bindparam, delete, insert, update
 from sqlmodel import Session, col, select
 
 from bot.deps import Deps
@@ -70,6 +70,7 @@ class Press:
 
 _SAID = select(OutboxMessage.id).where(OutboxMessage.dedupe_key == bindparam("dedupe_key"))
 _PLANNED = select(AgendaItem.id).where(AgendaItem.key == bindparam("key"))
+_BY_KEY = select(AgendaItem).where(col(AgendaItem.key).in_(bindparam("keys", expanding=True)))
 _FORGOTTEN = delete(AgendaItem).where(
     is_in(AgendaItem, "waiting"),
     col(AgendaItem.kind) == bindparam("of_kind"),
@@ -78,12 +79,13 @@ _FORGOTTEN = delete(AgendaItem).where(
 
 
 @cache
-def _skipping(table: type[AgendaItem] | type[OutboxMessage], columns: tuple[str, ...]) -> Update:
-    """Return the statement that skips what waits and has the values ``is_<column>`` in these columns."""
+def _skipping(table: type[AgendaItem] | type[OutboxMessage], one: tuple[str, ...], some: tuple[str, ...]) -> Update:
+    """Return the statement that skips what waits; ``is_<column>`` is the value of a column, or its values."""
     conditions = [is_in(table, "waiting")]
     if table is OutboxMessage:
         conditions.append(col(OutboxMessage.purpose) != EDIT)
-    conditions += [getattr(table, column) == bindparam(f"is_{column}") for column in columns]
+    conditions += [getattr(table, column) == bindparam(f"is_{column}") for column in one]
+    conditions += [getattr(table, column).in_(bindparam(f"is_{column}", expanding=True)) for column in some]
     skipped = {"state": "skipped", "reason": bindparam("because"), "closed_at": bindparam("at")}
     return update(table).where(*conditions).values(skipped)
 
@@ -242,7 +244,10 @@ class Work:
         self.session.flush()
 
     def silence(self, reason: str, **about: object) -> int:
-        """Skip every message still waiting that matches ``about`` (columns of the outbox); return how many."""
+        """Skip every message still waiting that matches ``about`` (columns of the outbox); return how many.
+
+        A tuple means any of its values.
+        """
         return self._skip(OutboxMessage, reason, about)
 
     # The agenda
@@ -275,8 +280,24 @@ class Work:
         self.session.flush()
         return True
 
+    def plan_all(self, wanted: Sequence[AgendaItem]) -> dict[str, AgendaItem]:
+        """Enter several things by two statements; return by key what was entered before, which stays as it is.
+
+        No two of ``wanted`` have the same key.
+        """
+        if not wanted:
+            return {}
+        known = self.session.exec(_BY_KEY, params={"keys": [item.key for item in wanted]}).all()
+        present = {item.key: item for item in known}
+        if rows := [item.model_dump(exclude={"id"}) for item in wanted if item.key not in present]:
+            self.session.connection().execute(insert(AgendaItem), rows)
+        return present
+
     def unplan(self, reason: str, **about: object) -> int:
-        """Skip every entry still waiting that matches ``about`` (columns of the agenda); return how many."""
+        """Skip every entry still waiting that matches ``about`` (columns of the agenda); return how many.
+
+        A tuple means any of its values.
+        """
         return self._skip(AgendaItem, reason, about)
 
     def forget_plan(self, kind: str, about_id: int) -> None:
@@ -288,7 +309,8 @@ class Work:
 
     def _skip(self, table: type[AgendaItem] | type[OutboxMessage], reason: str, about: Mapping[str, object]) -> int:
         given = {f"is_{column}": value for column, value in about.items()}
-        statement = _skipping(table, tuple(about))
+        some = tuple(column for column, value in about.items() if isinstance(value, tuple))
+        statement = _skipping(table, tuple(column for column in about if column not in some), some)
         result = self.session.connection().execute(statement, {**given, "because": reason, "at": self.now})
         return result.rowcount
 

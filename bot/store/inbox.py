@@ -6,52 +6,63 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
-from sqlalchemy.orm import defer
+from sqlalchemy import ColumnElement, bindparam, exists, func
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased, defer
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from bot.store.models import InboxUpdate
 from bot.store.planner import is_in, only
+from bot.store.session import is_sqlite
 
 LOOKED_AT = 400
 
-_KNOWN = select(InboxUpdate.update_id).where(
-    InboxUpdate.bot_id == bindparam("bot_id"), col(InboxUpdate.update_id).in_(bindparam("update_ids", expanding=True))
-)
+# On PostgreSQL a row that another transaction has just put there is a conflict, and the work is run again.
+_KEPT = {
+    True: sqlite.insert(InboxUpdate).on_conflict_do_nothing(index_elements=["bot_id", "update_id"]),
+    False: postgresql.insert(InboxUpdate).on_conflict_do_nothing(index_elements=["bot_id", "update_id"]),
+}
 
 
 def keep(session: Session, bot_id: int, updates: Sequence[dict[str, Any]], now: datetime) -> int:
     """Store updates as they came, each once; return how many were new (DI-14, DI-15)."""
-    ids = [int(update["update_id"]) for update in updates]
-    known = set(session.exec(_KNOWN, params={"bot_id": bot_id, "update_ids": ids}).all())
-    fresh = {number: update for number, update in zip(ids, updates, strict=True) if number not in known}
-    for number, update in sorted(fresh.items()):
-        session.add(
-            InboxUpdate(
-                bot_id=bot_id,
-                update_id=number,
-                chat_id=_chat(update),
-                raw=json.dumps(update, ensure_ascii=False),
-                received_at=now,
-            )
-        )
-    return len(fresh)
+    came = {int(update["update_id"]): update for update in updates}
+    rows = [
+        InboxUpdate(
+            bot_id=bot_id,
+            update_id=number,
+            chat_id=_chat(update),
+            raw=json.dumps(update, ensure_ascii=False),
+            received_at=now,
+        ).model_dump(exclude={"id"})
+        for number, update in sorted(came.items())
+    ]
+    connection = session.connection()
+    if not rows:
+        return 0
+    counted = {"preserve_rowcount": True}
+    return connection.execute(_KEPT[is_sqlite(connection)], rows, execution_options=counted).rowcount
 
 
 _named = bindparam("named", expanding=True)
-_WAITING = (
-    select(col(InboxUpdate.id), col(InboxUpdate.chat_id))
-    .where(only(col(InboxUpdate.bot_id), bindparam("bot_id")), is_in(InboxUpdate, "waiting"))
-    .order_by(col(InboxUpdate.bot_id), col(InboxUpdate.id))
-    .limit(LOOKED_AT)
-)
-_FREE = _WAITING.where(col(InboxUpdate.chat_id).is_(None) | col(InboxUpdate.chat_id).not_in(_named))
-_FREE_WITH_CHAT = _WAITING.where(col(InboxUpdate.chat_id).not_in(_named))
-_BY_NUMBER = (
-    select(InboxUpdate)
-    .where(col(InboxUpdate.id).in_(bindparam("numbers", expanding=True)))
-    .order_by(col(InboxUpdate.id))
-)
+
+
+def _first_of_each(free: ColumnElement[bool]) -> SelectOfScalar[InboxUpdate]:
+    looked_at = (
+        select(col(InboxUpdate.id), col(InboxUpdate.chat_id))
+        .where(only(col(InboxUpdate.bot_id), bindparam("bot_id")), is_in(InboxUpdate, "waiting"), free)
+        .order_by(col(InboxUpdate.bot_id), col(InboxUpdate.id))
+        .limit(LOOKED_AT)
+        .subquery()
+    )
+    number = func.min(looked_at.c.id)
+    first = select(number).group_by(looked_at.c.chat_id).order_by(number).limit(bindparam("many"))
+    return select(InboxUpdate).where(col(InboxUpdate.id).in_(first)).order_by(col(InboxUpdate.id))
+
+
+_FIRST = _first_of_each(col(InboxUpdate.chat_id).is_(None) | col(InboxUpdate.chat_id).not_in(_named))
+_FIRST_WITH_CHAT = _first_of_each(col(InboxUpdate.chat_id).not_in(_named))
 
 
 def waiting(session: Session, bot_id: int, busy: Collection[int | None], limit: int) -> Sequence[InboxUpdate]:
@@ -60,15 +71,8 @@ def waiting(session: Session, bot_id: int, busy: Collection[int | None], limit: 
     Updates without a chat wait for each other as those of one chat do.
     """
     named = [number for number in busy if number is not None]
-    free = _FREE_WITH_CHAT if None in busy else _FREE
-    looked_at = session.execute(free, {"bot_id": bot_id, "named": named}).all()
-    first: dict[int | None, int] = {}
-    for number, chat_id in looked_at:
-        if len(first) < limit:
-            first.setdefault(chat_id, number)
-    if not first:
-        return []
-    return session.exec(_BY_NUMBER, params={"numbers": list(first.values())}).all()
+    statement = _FIRST_WITH_CHAT if None in busy else _FIRST
+    return session.exec(statement, params={"bot_id": bot_id, "named": named, "many": limit}).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,15 @@ class Taken:
     row: InboxUpdate | None = None
 
 
+_older = aliased(InboxUpdate)
+_has_older = exists().where(
+    col(_older.bot_id) == col(InboxUpdate.bot_id),
+    col(_older.chat_id) == col(InboxUpdate.chat_id),
+    is_in(_older, "waiting"),
+    col(_older.id) < col(InboxUpdate.id),
+)
 _BY_UPDATE = (
-    select(InboxUpdate)
+    select(InboxUpdate, _has_older)
     .where(InboxUpdate.bot_id == bindparam("bot_id"), InboxUpdate.update_id == bindparam("update_id"))
     # The words are known to whoever handles them; opening them again would cost more than the rest of the row.
     .options(defer(getattr(InboxUpdate, "raw")))  # noqa: B009 (typed as str otherwise)
@@ -91,32 +102,26 @@ _TAKEN = _BY_UPDATE.with_for_update(skip_locked=True)
 def take(session: Session, bot_id: int, update_id: int) -> Taken:
     """Claim an update for this transaction, unless it is closed, somebody else's, or not its chat's turn."""
     given = {"bot_id": bot_id, "update_id": update_id}
-    row = session.exec(_TAKEN, params=given).first()
-    if row is None:
+    found = session.exec(_TAKEN, params=given).first()
+    if found is None:
         # Locked by a process that works on it at this moment, or handled without having been stored.
         return Taken(session.exec(_BY_UPDATE, params=given).first() is None)
-    return Taken(row.state == "waiting" and _is_first(session, row), row)
+    row, has_older = found
+    if row.chat_id is None and row.state == "waiting":
+        has_older = session.exec(_OLDER_WITHOUT_CHAT, params={"bot_id": bot_id, "number": row.id}).first() is not None
+    return Taken(row.state == "waiting" and not has_older, row)
 
 
-_OLDER = (
+_OLDER_WITHOUT_CHAT = (
     select(InboxUpdate.id)
     .where(
         InboxUpdate.bot_id == bindparam("bot_id"),
+        col(InboxUpdate.chat_id).is_(None),
         is_in(InboxUpdate, "waiting"),
         col(InboxUpdate.id) < bindparam("number"),
     )
     .limit(1)
 )
-_OLDER_OF_CHAT = _OLDER.where(InboxUpdate.chat_id == bindparam("chat_id"))
-_OLDER_WITHOUT_CHAT = _OLDER.where(col(InboxUpdate.chat_id).is_(None))
-
-
-def _is_first(session: Session, row: InboxUpdate) -> bool:
-    """Tell whether no older update of the same chat waits."""
-    given = {"bot_id": row.bot_id, "number": row.id}
-    if row.chat_id is None:
-        return session.exec(_OLDER_WITHOUT_CHAT, params=given).first() is None
-    return session.exec(_OLDER_OF_CHAT, params={**given, "chat_id": row.chat_id}).first() is None
 
 
 def close(row: InboxUpdate, state: str, now: datetime, reason: str | None = None) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
 from bot.store.agenda import TOO_LATE
-from bot.store.models import OutboxMessage
+from bot.store.lease import Deposed, is_current
+from bot.store.models import Account, OutboxMessage
 from bot.store.planner import is_in
 
 # Longer than any send can take: a claim this old means that the sender died in the middle.
@@ -52,10 +53,20 @@ _DUE = (
     .limit(LOOKED_AT)
     .with_for_update(skip_locked=True)
 )
-_BY_NUMBER = (
-    select(OutboxMessage)
-    .where(col(OutboxMessage.id).in_(bindparam("numbers", expanding=True)))
-    .order_by(_lane, col(OutboxMessage.id))
+_numbered = col(OutboxMessage.id).in_(bindparam("numbers", expanding=True))
+_LATE = select(OutboxMessage).where(_numbered).order_by(_lane, col(OutboxMessage.id))
+_CLAIMED = (
+    update(OutboxMessage)
+    .where(_numbered, is_current(bindparam("under")))
+    .values(
+        {
+            "state": "sending",
+            "claimed_at": bindparam("at"),
+            "epoch": bindparam("under"),
+            "attempts": col(OutboxMessage.attempts) + 1,
+        }
+    )
+    .returning(OutboxMessage)
 )
 
 
@@ -71,10 +82,13 @@ def claim_due(
 ) -> Sequence[OutboxMessage]:
     """Return the first message due at ``now`` of each free chat, urgent lanes first, marked as being sent.
 
-    ``epoch`` is that of the lease under which they will be sent.
+    ``epoch`` is that of the lease under which they will be sent; the claim itself looks whether it still holds.
     Chats that are ``busy`` get nothing; those ``held`` behind a message that waits get red ones only.
     While it is ``quiet`` (the quiet hours), reminders and digests wait.
     A message whose usefulness has passed is skipped with that reason instead.
+
+    Raises:
+        Deposed: another process has taken over.
     """
     given = {
         "now": now,
@@ -93,20 +107,15 @@ def claim_due(
             late.append(number)
         elif len(chosen) < room.of(its_lane):
             chosen[chat_id] = number
-    if not chosen and not late:
-        return []
-    rows = session.exec(_BY_NUMBER, params={"numbers": [*chosen.values(), *late]}).all()
-    claimed = []
-    for message in rows:
-        if message.id in late:
-            close(message, "skipped", now, reason=TOO_LATE)
-            continue
-        message.state = "sending"
-        message.claimed_at = now
-        message.epoch = epoch
-        message.attempts += 1
-        claimed.append(message)
-    return claimed
+    claimed: Sequence[OutboxMessage] = []
+    if chosen:
+        numbers = list(chosen.values())
+        claimed = session.scalars(_CLAIMED, {"numbers": numbers, "at": now, "under": epoch}).all()
+        if not claimed:
+            raise Deposed
+    for message in session.exec(_LATE, params={"numbers": late}).all() if late else ():
+        close(message, "skipped", now, reason=TOO_LATE)
+    return sorted(claimed, key=lambda message: (message.lane, message.id))
 
 
 def close(message: OutboxMessage, state: str, now: datetime, reason: str | None = None) -> None:
@@ -120,18 +129,22 @@ def close(message: OutboxMessage, state: str, now: datetime, reason: str | None 
 
 
 _LOCKED = (
-    select(OutboxMessage)
-    .where(col(OutboxMessage.id).in_(bindparam("numbers", expanding=True)))
+    select(OutboxMessage, Account)
+    .join(Account, col(OutboxMessage.account_id) == col(Account.id))
+    .where(_numbered)
     .order_by(col(OutboxMessage.id))
     .options(*(defer(getattr(OutboxMessage, name)) for name in WORDS))
-    .with_for_update()
+    .with_for_update(of=OutboxMessage)
 )
 
 
-def lock(session: Session, numbers: Collection[int]) -> dict[int, OutboxMessage]:
-    """Return messages by number, for writing what became of them; their words stay sealed until asked for."""
+def lock(session: Session, numbers: Collection[int]) -> dict[int, tuple[OutboxMessage, Account]]:
+    """Return messages by number with whom they are for, for writing what became of them.
+
+    Their words stay sealed until asked for.
+    """
     rows = session.exec(_LOCKED, params={"numbers": list(numbers)}).all()
-    return {message.id: message for message in rows if message.id is not None}
+    return {message.id: (message, account) for message, account in rows if message.id is not None}
 
 
 _ABANDONED = (
@@ -160,7 +173,7 @@ _TO_SHOW_AGAIN = (
     select(OutboxMessage)
     .where(
         OutboxMessage.account_id == bindparam("account_id"),
-        OutboxMessage.state == "unsure",
+        is_in(OutboxMessage, "unsure"),
         col(OutboxMessage.repeated_at).is_(None),
         col(OutboxMessage.lane).in_(bindparam("lanes", expanding=True)),
     )

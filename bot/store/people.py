@@ -1,34 +1,16 @@
 """Who is behind an account, and which accounts belong to a subject or to a role?"""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, bindparam
+from sqlalchemy import ColumnElement, bindparam, exists
 from sqlmodel import Session, and_, col, select
 
 from bot.domain.people import Caller
 from bot.domain.roles import CLINICAL, EVERYONE, ON_DUTY, Role
-from bot.store.models import Account, Link, StaffMember, Subject
-
-_BY_TELEGRAM_ID = select(Account).where(Account.telegram_id == bindparam("telegram_id"))
-
-
-def meet(session: Session, telegram_id: int, locale: str, now: datetime) -> Account:
-    """Return the account of this Telegram number, made on first contact."""
-    account = session.exec(_BY_TELEGRAM_ID, params={"telegram_id": telegram_id}).first()
-    if account is None:
-        account = Account(telegram_id=telegram_id, locale=locale, first_seen_at=now)
-        session.add(account)
-        session.flush()
-    return account
-
-
-_ACCOUNTS = select(Account).where(col(Account.id).in_(bindparam("numbers", expanding=True)))
-
-
-def accounts(session: Session, numbers: Collection[int]) -> Sequence[Account]:
-    """Return accounts by number."""
-    return session.exec(_ACCOUNTS, params={"numbers": list(numbers)}).all()
+from bot.store.models import Account, Link, OutboxMessage, StaffMember, Subject
+from bot.store.planner import is_in
 
 
 def speaking() -> ColumnElement[bool]:
@@ -36,23 +18,62 @@ def speaking() -> ColumnElement[bool]:
     return and_(col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None))
 
 
-# Asked with every update, so both in one statement.
+_staff_member = (col(StaffMember.account_id) == col(Account.id)) & col(StaffMember.revoked_at).is_(None)
+_linked = (col(Link.account_id) == col(Account.id)) & speaking()
 _CALLER = (
     select(StaffMember, Link)
     .select_from(Account)
-    .outerjoin(
-        StaffMember,
-        (col(StaffMember.account_id) == col(Account.id)) & col(StaffMember.revoked_at).is_(None),
-    )
-    .outerjoin(Link, (col(Link.account_id) == col(Account.id)) & speaking())
+    .outerjoin(StaffMember, _staff_member)
+    .outerjoin(Link, _linked)
     .where(Account.id == bindparam("account_id"))
 )
+# Asked with every update, so all in one statement.
+_MET = (
+    select(
+        Account,
+        StaffMember,
+        Link,
+        exists().where(
+            col(OutboxMessage.account_id) == col(Account.id),
+            is_in(OutboxMessage, "unsure"),
+            col(OutboxMessage.repeated_at).is_(None),
+        ),
+    )
+    .outerjoin(StaffMember, _staff_member)
+    .outerjoin(Link, _linked)
+    .where(Account.telegram_id == bindparam("telegram_id"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Who wrote or pressed; ``missed`` when they may have missed a message and were not shown it again."""
+
+    account: Account
+    caller: Caller
+    missed: bool
+
+
+def meet(session: Session, telegram_id: int, locale: str, now: datetime) -> Met:
+    """Return who has this Telegram number; an account is made on first contact."""
+    found = session.exec(_MET, params={"telegram_id": telegram_id}).first()
+    if found is None:
+        account = Account(telegram_id=telegram_id, locale=locale, first_seen_at=now)
+        session.add(account)
+        session.flush()
+        return Met(account, _caller(account, None, None), missed=False)
+    account, known, link, missed = found
+    return Met(account, _caller(account, known, link), missed)
 
 
 def caller(session: Session, account: Account) -> Caller:
     """Return who this account is to the trial right now."""
-    assert account.id is not None
     known, link = session.exec(_CALLER, params={"account_id": account.id}).one()
+    return _caller(account, known, link)
+
+
+def _caller(account: Account, known: StaffMember | None, link: Link | None) -> Caller:
+    assert account.id is not None
     if known is not None:
         return Caller(Role(known.role), account.id, account.locale, staff_id=known.id)
     if link is not None:
