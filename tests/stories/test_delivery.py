@@ -8,8 +8,8 @@ from sqlmodel import Session, col, select, update
 
 from bot.delivery import web
 from bot.store import people
-from bot.store.models import Escalation, Heartbeat, OutboxMessage
 from bot.store.lease import Deposed
+from bot.store.models import Escalation, Heartbeat, OutboxMessage
 from bot.store.outbox import Room, claim_due
 from bot.story.stage import Stage
 from bot.usecases import outage
