@@ -73,21 +73,22 @@ class Dispatcher(ChatLoop[int]):
         held = [*self._held, *self._pacer.closed(real_seconds())]
         quiet = self._deps.protocol.quiet_hours.covers(now.astimezone(self._deps.settings.zone).time())
 
-        def claim(session: Session) -> Sequence[OutboxMessage]:
+        def claim(session: Session) -> outbox.Claim:
             return outbox.claim_due(session, now, epoch, busy, held, room, quiet=quiet)
 
         claimed = asyncio.ensure_future(self._deps.store.write(claim))
         try:
-            messages = await asyncio.shield(claimed)
+            found = await asyncio.shield(claimed)
         except Deposed:
             self._leadership.deposed()
             return 0
         except asyncio.CancelledError:
             # The claim is committed all the same; unsent, its messages would be of unknown fate later.
-            self._send(await claimed)
+            self._send((await claimed).messages)
             raise
-        self._send(messages)
-        return len(messages)
+        self._more = found.more
+        self._send(found.messages)
+        return len(found.messages)
 
     def _room(self) -> outbox.Room:
         free = self._places - len(self._busy)

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, bindparam, exists, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from bot.store.models import InboxUpdate
 from bot.store.planner import is_in, only
@@ -45,10 +44,10 @@ def keep(session: Session, bot_id: int, updates: Sequence[dict[str, Any]], now: 
     return connection.execute(_KEPT[is_sqlite(connection)], rows, execution_options=counted).rowcount
 
 
-_named = bindparam("named", expanding=True)
+_named: Any = bindparam("named", expanding=True)
 
 
-def _first_of_each(free: ColumnElement[bool]) -> SelectOfScalar[InboxUpdate]:
+def _first_of_each(free: ColumnElement[bool]) -> Any:
     looked_at = (
         select(col(InboxUpdate.id), col(InboxUpdate.chat_id))
         .where(only(col(InboxUpdate.bot_id), bindparam("bot_id")), is_in(InboxUpdate, "waiting"), free)
@@ -57,22 +56,43 @@ def _first_of_each(free: ColumnElement[bool]) -> SelectOfScalar[InboxUpdate]:
         .subquery()
     )
     number = func.min(looked_at.c.id)
-    first = select(number).group_by(looked_at.c.chat_id).order_by(number).limit(bindparam("many"))
-    return select(InboxUpdate).where(col(InboxUpdate.id).in_(first)).order_by(col(InboxUpdate.id))
+    first = (
+        select(number.label("id"), func.count().label("waiting"))
+        .select_from(looked_at)
+        .group_by(looked_at.c.chat_id)
+        .order_by(number)
+        .limit(bindparam("many"))
+        .subquery()
+    )
+    return (
+        select(InboxUpdate, first.c.waiting)
+        .join(first, col(InboxUpdate.id) == first.c.id)
+        .order_by(col(InboxUpdate.id))
+    )
 
 
 _FIRST = _first_of_each(col(InboxUpdate.chat_id).is_(None) | col(InboxUpdate.chat_id).not_in(_named))
 _FIRST_WITH_CHAT = _first_of_each(col(InboxUpdate.chat_id).not_in(_named))
 
 
-def waiting(session: Session, bot_id: int, busy: Collection[int | None], limit: int) -> Sequence[InboxUpdate]:
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The updates to work on now, and whether chats may wait that have none among them."""
+
+    rows: Sequence[InboxUpdate]
+    more: bool
+
+
+def waiting(session: Session, bot_id: int, busy: Collection[int | None], limit: int) -> Waiting:
     """Return the oldest waiting update of each chat that is not ``busy``, oldest first.
 
     Updates without a chat wait for each other as those of one chat do.
     """
     named = [number for number in busy if number is not None]
     statement = _FIRST_WITH_CHAT if None in busy else _FIRST
-    return session.exec(statement, params={"bot_id": bot_id, "named": named, "many": limit}).all()
+    found = session.execute(statement, {"bot_id": bot_id, "named": named, "many": limit}).all()
+    more = len(found) == limit or sum(of_chat for _, of_chat in found) == LOOKED_AT
+    return Waiting([row for row, _ in found], more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,14 @@ class Room:
         return self.red if lane == RED_LANE else self.any
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The messages to send now, and whether ``more`` were due that could not be claimed with them."""
+
+    messages: Sequence[OutboxMessage]
+    more: bool
+
+
 _lane, _chat = col(OutboxMessage.lane), col(OutboxMessage.chat_id)
 _DUE = (
     # Only what the choice needs: the words of those not chosen stay sealed.
@@ -79,7 +87,7 @@ def claim_due(
     room: Room,
     *,
     quiet: bool = False,
-) -> Sequence[OutboxMessage]:
+) -> Claim:
     """Return the first message due at ``now`` of each free chat, urgent lanes first, marked as being sent.
 
     ``epoch`` is that of the lease under which they will be sent; the claim itself looks whether it still holds.
@@ -115,7 +123,8 @@ def claim_due(
             raise Deposed
     for message in session.exec(_LATE, params={"numbers": late}).all() if late else ():
         close(message, "skipped", now, reason=TOO_LATE)
-    return sorted(claimed, key=lambda message: (message.lane, message.id))
+    messages = sorted(claimed, key=lambda message: (message.lane, message.id))
+    return Claim(messages, more=len(due) == LOOKED_AT or len(due) > len(chosen) + len(late))
 
 
 def close(message: OutboxMessage, state: str, now: datetime, reason: str | None = None) -> None:

@@ -19,7 +19,7 @@ def keep(store: Store, *updates: dict[str, Any]) -> int:
 
 
 def waiting(store: Store, busy: list[int | None], limit: int = 10) -> list[int]:
-    return store.read_now(lambda session: [row.update_id for row in inbox.waiting(session, BOT_ID, busy, limit)])
+    return store.read_now(lambda session: [row.update_id for row in inbox.waiting(session, BOT_ID, busy, limit).rows])
 
 
 def take(store: Store, number: int) -> bool:
@@ -46,6 +46,19 @@ def test_each_free_chat_gives_its_oldest_update(store: Store) -> None:
     assert waiting(store, [], limit=2) == [1, 2]
     assert waiting(store, [5, 7]) == [2, 5]
     assert waiting(store, [None, 6]) == [1, 6]
+
+
+def test_a_chat_that_writes_much_hides_the_others_for_one_look(store: Store) -> None:
+    keep(store, *(update(number, 5) for number in range(1, inbox.LOOKED_AT + 1)), update(1000, 6))
+
+    def more(busy: list[int | None], limit: int) -> bool:
+        return store.read_now(lambda session: inbox.waiting(session, BOT_ID, busy, limit).more)
+
+    assert waiting(store, []) == [1]
+    assert more([], 10)
+    assert waiting(store, [5]) == [1000]
+    assert not more([5], 10)
+    assert more([5], 1)
 
 
 def test_an_update_is_not_taken_before_older_ones_of_its_chat(store: Store) -> None:

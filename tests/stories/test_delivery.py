@@ -155,7 +155,7 @@ async def test_a_claim_walks_the_lanes_and_keeps_a_chats_order(both_stages: Stag
 
     def claim(room: Room, busy: Sequence[int] = (), held: Sequence[int] = (), epoch: int = 1) -> list[str]:
         with Session(stage.deps.store.engine) as session:
-            found = [row.text for row in claim_due(session, now, epoch, busy, held, room)]
+            found = [row.text for row in claim_due(session, now, epoch, busy, held, room).messages]
             session.rollback()
         return found
 
