@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Update, bindparam, delete, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from bot.deps import Deps
@@ -21,6 +22,7 @@ from bot.domain.people import Caller
 from bot.store import audit
 from bot.store.models import Account, AgendaItem, OutboxMessage
 from bot.store.planner import is_in
+from bot.store.session import is_sqlite
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,7 +71,10 @@ class Press:
 
 
 _SAID = select(OutboxMessage.id).where(OutboxMessage.dedupe_key == bindparam("dedupe_key"))
-_PLANNED = select(AgendaItem.id).where(AgendaItem.key == bindparam("key"))
+_PLANNED = {
+    True: sqlite.insert(AgendaItem).on_conflict_do_nothing(index_elements=["key"]),
+    False: postgresql.insert(AgendaItem).on_conflict_do_nothing(index_elements=["key"]),
+}
 _BY_KEY = select(AgendaItem).where(col(AgendaItem.key).in_(bindparam("keys", expanding=True)))
 _FORGOTTEN = delete(AgendaItem).where(
     is_in(AgendaItem, "waiting"),
@@ -264,21 +269,20 @@ class Work:
         **detail: Any,
     ) -> bool:
         """Enter something that becomes due; return False when ``key`` was entered before, which changes nothing."""
-        if self.session.exec(_PLANNED, params={"key": key}).first() is not None:
-            return False
-        self.session.add(
-            AgendaItem(
-                kind=kind,
-                key=key,
-                due_at=due_at,
-                about_id=about_id,
-                subject_id=subject_id,
-                useful_until=useful_until,
-                detail=detail,
-            )
+        item = AgendaItem(
+            kind=kind,
+            key=key,
+            due_at=due_at,
+            about_id=about_id,
+            subject_id=subject_id,
+            useful_until=useful_until,
+            detail=detail,
         )
+        # What it is about may be new as well.
         self.session.flush()
-        return True
+        connection, counted = self.session.connection(), {"preserve_rowcount": True}
+        given = item.model_dump(exclude={"id"})
+        return connection.execute(_PLANNED[is_sqlite(connection)], given, execution_options=counted).rowcount == 1
 
     def plan_all(self, wanted: Sequence[AgendaItem]) -> dict[str, AgendaItem]:
         """Enter several things by two statements; return by key what was entered before, which stays as it is.
