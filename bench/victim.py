@@ -170,7 +170,7 @@ def _watch_commits(trap: Trap) -> None:
 
         def outer(*args: Any, **named: Any) -> Any:
             taken = inner(*args, **named)
-            if taken:
+            if getattr(taken, "messages", taken):
                 doing.what = what
             return taken
 

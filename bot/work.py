@@ -6,19 +6,23 @@ messages that it makes are committed together, or not at all.
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import delete, update
+from sqlalchemy import Update, bindparam, delete, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from bot.deps import Deps
 from bot.domain.people import Caller
 from bot.store import audit
 from bot.store.models import Account, AgendaItem, OutboxMessage
+from bot.store.planner import is_in
+from bot.store.session import is_sqlite
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,6 +68,31 @@ class Press:
     action: str
     args: dict[str, Any]
     message_id: int
+
+
+_SAID = select(OutboxMessage.id).where(OutboxMessage.dedupe_key == bindparam("dedupe_key"))
+_PLANNED = {
+    True: sqlite.insert(AgendaItem).on_conflict_do_nothing(index_elements=["key"]),
+    False: postgresql.insert(AgendaItem).on_conflict_do_nothing(index_elements=["key"]),
+}
+_BY_KEY = select(AgendaItem).where(col(AgendaItem.key).in_(bindparam("keys", expanding=True)))
+_FORGOTTEN = delete(AgendaItem).where(
+    is_in(AgendaItem, "waiting"),
+    col(AgendaItem.kind) == bindparam("of_kind"),
+    col(AgendaItem.about_id) == bindparam("of_id"),
+)
+
+
+@cache
+def _skipping(table: type[AgendaItem] | type[OutboxMessage], one: tuple[str, ...], some: tuple[str, ...]) -> Update:
+    """Return the statement that skips what waits; ``is_<column>`` is the value of a column, or its values."""
+    conditions = [is_in(table, "waiting")]
+    if table is OutboxMessage:
+        conditions.append(col(OutboxMessage.purpose) != EDIT)
+    conditions += [getattr(table, column) == bindparam(f"is_{column}") for column in one]
+    conditions += [getattr(table, column).in_(bindparam(f"is_{column}", expanding=True)) for column in some]
+    skipped = {"state": "skipped", "reason": bindparam("because"), "closed_at": bindparam("at")}
+    return update(table).where(*conditions).values(skipped)
 
 
 class Work:
@@ -220,14 +249,11 @@ class Work:
         self.session.flush()
 
     def silence(self, reason: str, **about: object) -> int:
-        """Skip every message still waiting that matches ``about`` (columns of the outbox); return how many."""
-        conditions = [getattr(OutboxMessage, column) == value for column, value in about.items()]
-        result = self.session.connection().execute(
-            update(OutboxMessage)
-            .where(col(OutboxMessage.state) == "waiting", col(OutboxMessage.purpose) != EDIT, *conditions)
-            .values(state="skipped", reason=reason, closed_at=self.now)
-        )
-        return result.rowcount
+        """Skip every message still waiting that matches ``about`` (columns of the outbox); return how many.
+
+        A tuple means any of its values.
+        """
+        return self._skip(OutboxMessage, reason, about)
 
     # The agenda
 
@@ -243,46 +269,54 @@ class Work:
         **detail: Any,
     ) -> bool:
         """Enter something that becomes due; return False when ``key`` was entered before, which changes nothing."""
-        known = self.session.exec(select(AgendaItem.id).where(AgendaItem.key == key)).first()
-        if known is not None:
-            return False
-        self.session.add(
-            AgendaItem(
-                kind=kind,
-                key=key,
-                due_at=due_at,
-                about_id=about_id,
-                subject_id=subject_id,
-                useful_until=useful_until,
-                detail=detail,
-            )
+        item = AgendaItem(
+            kind=kind,
+            key=key,
+            due_at=due_at,
+            about_id=about_id,
+            subject_id=subject_id,
+            useful_until=useful_until,
+            detail=detail,
         )
+        # What it is about may be new as well.
         self.session.flush()
-        return True
+        connection, counted = self.session.connection(), {"preserve_rowcount": True}
+        given = item.model_dump(exclude={"id"})
+        return connection.execute(_PLANNED[is_sqlite(connection)], given, execution_options=counted).rowcount == 1
+
+    def plan_all(self, wanted: Sequence[AgendaItem]) -> dict[str, AgendaItem]:
+        """Enter several things by two statements; return by key what was entered before, which stays as it is.
+
+        No two of ``wanted`` have the same key.
+        """
+        if not wanted:
+            return {}
+        known = self.session.exec(_BY_KEY, params={"keys": [item.key for item in wanted]}).all()
+        present = {item.key: item for item in known}
+        if rows := [item.model_dump(exclude={"id"}) for item in wanted if item.key not in present]:
+            self.session.connection().execute(insert(AgendaItem), rows)
+        return present
 
     def unplan(self, reason: str, **about: object) -> int:
-        """Skip every entry still waiting that matches ``about`` (columns of the agenda); return how many."""
-        conditions = [getattr(AgendaItem, column) == value for column, value in about.items()]
-        result = self.session.connection().execute(
-            update(AgendaItem)
-            .where(col(AgendaItem.state) == "waiting", *conditions)
-            .values(state="skipped", reason=reason, closed_at=self.now)
-        )
-        return result.rowcount
+        """Skip every entry still waiting that matches ``about`` (columns of the agenda); return how many.
+
+        A tuple means any of its values.
+        """
+        return self._skip(AgendaItem, reason, about)
 
     def forget_plan(self, kind: str, about_id: int) -> None:
         """Take out entries that are still waiting, so that they can be entered again at other times."""
-        self.session.connection().execute(
-            delete(AgendaItem).where(
-                col(AgendaItem.state) == "waiting",
-                col(AgendaItem.kind) == kind,
-                col(AgendaItem.about_id) == about_id,
-            )
-        )
+        self.session.connection().execute(_FORGOTTEN, {"of_kind": kind, "of_id": about_id})
 
     def _said(self, dedupe_key: str) -> bool:
-        found = select(OutboxMessage.id).where(OutboxMessage.dedupe_key == dedupe_key)
-        return self.session.exec(found).first() is not None
+        return self.session.exec(_SAID, params={"dedupe_key": dedupe_key}).first() is not None
+
+    def _skip(self, table: type[AgendaItem] | type[OutboxMessage], reason: str, about: Mapping[str, object]) -> int:
+        given = {f"is_{column}": value for column, value in about.items()}
+        some = tuple(column for column, value in about.items() if isinstance(value, tuple))
+        statement = _skipping(table, tuple(column for column in about if column not in some), some)
+        result = self.session.connection().execute(statement, {**given, "because": reason, "at": self.now})
+        return result.rowcount
 
     def _value(self, value: object, locale: str) -> object:
         return value.render(self.texts, locale) if isinstance(value, Text | Day | Lines) else value

@@ -87,8 +87,8 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
             if not taken.mine:
                 return False, None
             now = deps.clock.now()
-            account = people.meet(session, user.id, supported(user.language_code), now)
-            caller = people.caller(session, account)
+            met = people.meet(session, user.id, supported(user.language_code), now)
+            account, caller = met.account, met.caller
             work = Work(session, deps, caller, f"update:{update.update_id}", now)
             work.caller_name = user.full_name[:NAME_LENGTH]
             # After a restore nobody knows whether an update was handled before; only then has it a reason.
@@ -96,7 +96,7 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
             # Whoever writes can be reached again.
             was_away = reach.heard(work, account, caller)
             if allowed(route, caller.role):
-                _attempt(work, body)
+                _attempt(work, body, missed=met.missed)
             else:
                 audit.record(session, "refused", route=route)
                 _refuse(work, route)
@@ -119,14 +119,15 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
             await answer_press(update.callback_query, toast)
 
 
-def _attempt(work: Work, body: UseCase) -> None:
+def _attempt(work: Work, body: UseCase, *, missed: bool) -> None:
     """Run the use case; a refusal undoes what it did and says what to do instead."""
     caller = work.caller
     try:
         with work.session.begin_nested():
             body(work)
             # Last, so that a press on one of them has shown that it did arrive.
-            redeliver.show_again(work)
+            if missed:
+                redeliver.show_again(work)
     except FollowupError as error:
         if not isinstance(error, refusals.Refusal) and refusals.text_of(error)[0] == "refused.other":
             raise

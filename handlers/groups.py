@@ -29,11 +29,11 @@ async def on_membership(update: Update, context: TrialContext) -> None:
     blocked = change.new_chat_member.status == ChatMember.BANNED
 
     def note(work: Work) -> None:
-        account = people.meet(work.session, change.from_user.id, supported(change.from_user.language_code), now)
+        met = people.meet(work.session, change.from_user.id, supported(change.from_user.language_code), now)
         if blocked:
-            reach.note(work, account, "blocked the bot")
-        elif reach.heard(work, account, people.caller(work.session, account)):
-            back.tell(work, account)
+            reach.note(work, met.account, "blocked the bot")
+        elif reach.heard(work, met.account, met.caller):
+            back.tell(work, met.account)
 
     await run(context.deps, BOT, f"update:{update.update_id}", note)
     await _done(update, context)

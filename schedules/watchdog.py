@@ -50,7 +50,10 @@ def mend_clock(work: Work) -> None:
         upkeep.set_back(work, heart.at - work.now, ESCALATIONS)
 
 
+_WAITING = select(InboxUpdate.id).where(col(InboxUpdate.state) == "waiting").limit(1000)
+
+
 def beat(session: Session, deps: Deps) -> None:
     """Write down that the bot is at work."""
-    waiting = len(session.exec(select(InboxUpdate.id).where(col(InboxUpdate.state) == "waiting").limit(1000)).all())
+    waiting = len(session.exec(_WAITING).all())
     session.merge(Heartbeat(name=NAME, at=deps.clock.now(), detail={"inbox": waiting}))

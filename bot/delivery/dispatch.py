@@ -11,13 +11,14 @@ from sqlmodel import Session
 from bot.clock import real_seconds
 from bot.delivery import http, metrics
 from bot.delivery.channel import Channel, NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
-from bot.delivery.leadership import Deposed, Leadership
+from bot.delivery.leadership import Leadership
 from bot.delivery.loop import ChatLoop
 from bot.delivery.pacing import Pacer, Unpaced
 from bot.delivery.together import Together
 from bot.deps import Deps
 from bot.domain.people import BOT
-from bot.store import outbox, people
+from bot.store import outbox
+from bot.store.lease import Deposed
 from bot.store.models import Account, OutboxMessage
 from bot.store.session import DATABASE_FAULTS
 from bot.usecases import escalate, reach, redeliver, upkeep
@@ -72,21 +73,22 @@ class Dispatcher(ChatLoop[int]):
         held = [*self._held, *self._pacer.closed(real_seconds())]
         quiet = self._deps.protocol.quiet_hours.covers(now.astimezone(self._deps.settings.zone).time())
 
-        def claim(session: Session) -> Sequence[OutboxMessage]:
-            self._leadership.check(session)
+        def claim(session: Session) -> outbox.Claim:
             return outbox.claim_due(session, now, epoch, busy, held, room, quiet=quiet)
 
         claimed = asyncio.ensure_future(self._deps.store.write(claim))
         try:
-            messages = await asyncio.shield(claimed)
+            found = await asyncio.shield(claimed)
         except Deposed:
+            self._leadership.deposed()
             return 0
         except asyncio.CancelledError:
             # The claim is committed all the same; unsent, its messages would be of unknown fate later.
-            self._send(await claimed)
+            self._send((await claimed).messages)
             raise
-        self._send(messages)
-        return len(messages)
+        self._more = found.more
+        self._send(found.messages)
+        return len(found.messages)
 
     def _room(self) -> outbox.Room:
         free = self._places - len(self._busy)
@@ -165,11 +167,10 @@ class Attempt:
 
 def record(work: Work, attempts: Sequence[Attempt]) -> list[datetime | None]:
     """Write the outcomes of attempts and what follows from them; return until when each waits for its next try."""
-    messages = outbox.lock(work.session, [attempt.number for attempt in attempts])
-    # Held until the end, so that none is looked up again for its message.
-    accounts = people.accounts(work.session, {message.account_id for message in messages.values()})
+    # The accounts are held until the end, so that none is looked up again for its message.
+    found = outbox.lock(work.session, [attempt.number for attempt in attempts])
     for attempt in attempts:
-        message = messages[attempt.number]
+        message, _ = found[attempt.number]
         if message.state == "sending" and message.epoch == attempt.epoch:
             settle(work, message, attempt.outcome)
         else:
@@ -181,8 +182,7 @@ def record(work: Work, attempts: Sequence[Attempt]) -> list[datetime | None]:
             outcome=type(attempt.outcome).__name__,
             state=message.state,
         )
-    log.debug("outbox.recorded", messages=len(messages), accounts=len(accounts))
-    rows = [messages[attempt.number] for attempt in attempts]
+    rows = [found[attempt.number][0] for attempt in attempts]
     return [message.due_at if message.state == "waiting" else None for message in rows]
 
 

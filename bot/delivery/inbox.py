@@ -193,7 +193,8 @@ class Pump(ChatLoop[int | None]):
         room = PLACES - len(busy)
         if room < PLACES // 2:
             return 0
-        rows = list(await self._deps.store.read(lambda session: inbox.waiting(session, bot_id, busy, room)))
+        found = await self._deps.store.read(lambda session: inbox.waiting(session, bot_id, busy, room))
+        rows, self._more = list(found.rows), found.more
         if not self._deps.standing.leads:
             # Another process begins with the oldest; meeting it at every row would help nobody.
             random.shuffle(rows)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
-from sqlmodel import Session
 
 from bot.clock import real_seconds
 from bot.deps import Deps
@@ -28,10 +27,6 @@ FOR_EVER = float("inf")
 
 class AnotherBot(FollowupError):
     """The database is in use by a bot with another token."""
-
-
-class Deposed(FollowupError):
-    """Another process has taken over; this one must not send any more."""
 
 
 class Leadership:
@@ -128,12 +123,6 @@ class Leadership:
                     lambda session: lease.give_back(session, self._standing.epoch, self._deps.clock.now())
                 )
 
-    def check(self, session: Session) -> None:
-        """Do nothing while the lease is this process's, as the database sees it.
-
-        Raises:
-            Deposed: another process has taken over.
-        """
-        if not lease.is_current(session, self._standing.epoch):
-            self._standing.until = 0.0
-            raise Deposed
+    def deposed(self) -> None:
+        """Stop leading at once: the database says that another process has taken over."""
+        self._standing.until = 0.0

@@ -23,6 +23,7 @@ class ChatLoop(ABC, Generic[K]):
         self._metrics = metrics
         self._idle_seconds = idle_seconds
         self._busy: dict[K, asyncio.Task[None]] = {}
+        self._more = True  # whether the last look may have left something that can be started
 
     @abstractmethod
     async def _start(self) -> int:
@@ -38,7 +39,7 @@ class ChatLoop(ABC, Generic[K]):
                     log.exception("loop.failed", loop=type(self).__name__)
                     self._metrics.fault("loop")
                     started = 0
-                if not started:
+                if not started or not self._more:
                     await self._signal.wait(self._pause())
         finally:
             # What is on its way is finished, so that its outcome is known.

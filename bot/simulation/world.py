@@ -8,7 +8,7 @@ import heapq
 import itertools
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,14 +31,20 @@ from bot.simulation.ground import OneThreadStore, Sender, ShortWay, SteppedClock
 from bot.simulation.plan import START, Plan
 from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import DEFAULT_TOKEN, SimulatedTelegram
-from bot.usecases import outage, upkeep
+from bot.usecases import outage, reach, upkeep
 from bot.work import Lane, run
+from schedules import agenda
 
 Action = Callable[[], Awaitable[None]]
 
 SITE_PHONE = "0571-0000-0000"
-# The jobs that work off the agenda run whenever something on it is due; the others look around by themselves.
-ON_TIME = ("escalations", "reminders", "reach", "prompts")
+# The jobs that work off the agenda run whenever something of theirs is due; the others look around by themselves.
+ON_TIME: Mapping[str, Collection[str]] = {
+    "escalations": agenda.ESCALATIONS,
+    "reminders": agenda.REMINDERS,
+    "prompts": agenda.PROMPTS,
+    "reach": agenda.REACH,
+}
 LOOK_EVERY = timedelta(hours=12)
 LOOK_SOON = timedelta(minutes=3)  # after a breakdown or a fault, when the watchdog has something to settle
 # What stays due although the bot has worked must not hold time still.
@@ -278,14 +284,24 @@ class World:
         look = now >= self._look_at or self._look_at > now + LOOK_EVERY
         if look:
             self._look_at = now + LOOK_EVERY
+        left = due
         for job in schedules.JOBS:
-            if due if job.name in ON_TIME else look:
+            own = ON_TIME.get(job.name)
+            wanted = look if own is None else any(kind in own for _, kind in left)
+            if wanted or (due and job.name == "reach" and self._no_look_is_planned()):
                 await job.run(self.deps)
-        return bool(due) and self._due_now() != due
+                # What a job enters may be due at once, for a job that comes after it.
+                left = self._due_now()
+        return bool(due) and left != due
+
+    def _no_look_is_planned(self) -> bool:
+        # The job enters the first look by itself; without one nothing of its kinds would ever be due.
+        return not self.rows(f"SELECT 1 FROM agenda_item WHERE state = 'waiting' AND kind = '{reach.LOOK}' LIMIT 1")  # noqa: S608
 
     def _due_now(self) -> list[tuple[Any, ...]]:
+        """Return the number and the kind of each entry that is due."""
         return self.rows(
-            "SELECT id FROM agenda_item WHERE state = 'waiting' AND due_at <= ? ORDER BY id",
+            "SELECT id, kind FROM agenda_item WHERE state = 'waiting' AND due_at <= ? ORDER BY id",
             stored(self.machine.now()),
         )
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import union_all
+from sqlalchemy import bindparam, union_all
 from sqlmodel import Session, col, select
 
 from bot.store.models import AgendaItem
@@ -23,32 +25,41 @@ def due(session: Session, kinds: Collection[str], now: datetime, limit: int) -> 
     Each kind is asked for by itself: that reads as many entries of the index as it returns, however many are
     due, and a crowd of one kind (a question to everybody after an outage) holds up no other.
     """
+    return session.scalars(_due(tuple(kinds)), {"now": now, "limit": limit}).all()
+
+
+@cache
+def _due(kinds: tuple[str, ...]) -> Any:
     of_each = []
     for kind in kinds:
         first = (
             select(col(AgendaItem.id), col(AgendaItem.due_at))
-            .where(WAITING, only(col(AgendaItem.kind), kind), AgendaItem.due_at <= now)
+            .where(WAITING, only(col(AgendaItem.kind), kind), AgendaItem.due_at <= bindparam("now"))
             .order_by(col(AgendaItem.kind), col(AgendaItem.due_at), col(AgendaItem.id))
-            .limit(limit)
+            .limit(bindparam("limit"))
             .subquery()
         )
         of_each.append(select(first.c.id, first.c.due_at))
     found = union_all(*of_each).subquery()
-    return session.scalars(select(found.c.id).order_by(found.c.due_at, found.c.id)).all()
+    return select(found.c.id).order_by(found.c.due_at, found.c.id)
+
+
+_WAITING_FOR = (
+    select(AgendaItem)
+    .where(
+        WAITING,
+        AgendaItem.subject_id == bindparam("subject_id"),
+        AgendaItem.due_at < bindparam("until"),
+        col(AgendaItem.kind).in_(bindparam("kinds", expanding=True)),
+    )
+    .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
+)
 
 
 def waiting_for(session: Session, subject_id: int, kinds: Collection[str], until: datetime) -> Sequence[AgendaItem]:
     """Return the waiting entries of a subject that become due before ``until``, the soonest first."""
-    return session.exec(
-        select(AgendaItem)
-        .where(
-            AgendaItem.state == "waiting",
-            AgendaItem.subject_id == subject_id,
-            AgendaItem.due_at < until,
-            col(AgendaItem.kind).in_(kinds),
-        )
-        .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
-    ).all()
+    given = {"subject_id": subject_id, "until": until, "kinds": list(kinds)}
+    return session.exec(_WAITING_FOR, params=given).all()
 
 
 def close(item: AgendaItem, state: str, now: datetime, reason: str | None = None) -> None:
@@ -57,10 +68,12 @@ def close(item: AgendaItem, state: str, now: datetime, reason: str | None = None
     item.closed_at = now
 
 
+_PLANNED = select(AgendaItem.id).where(WAITING, only(col(AgendaItem.kind), bindparam("kind"))).limit(1)
+
+
 def is_planned(session: Session, kind: str) -> bool:
     """Tell whether an entry of this kind waits."""
-    found = select(AgendaItem.id).where(WAITING, only(col(AgendaItem.kind), kind))
-    return session.exec(found.limit(1)).first() is not None
+    return session.exec(_PLANNED, params={"kind": kind}).first() is not None
 
 
 def next_due_at(session: Session) -> datetime | None:
@@ -68,18 +81,31 @@ def next_due_at(session: Session) -> datetime | None:
     return session.exec(select(AgendaItem.due_at).where(WAITING).order_by(col(AgendaItem.due_at)).limit(1)).first()
 
 
+_OVERDUE = (
+    select(AgendaItem)
+    .where(WAITING, AgendaItem.due_at < bindparam("before"))
+    .order_by(col(AgendaItem.due_at))
+    .limit(100)
+)
+
+
 def overdue_since(session: Session, before: datetime) -> Sequence[AgendaItem]:
     """Return waiting entries that should have been worked on by ``before``."""
-    return session.exec(
-        select(AgendaItem).where(WAITING, AgendaItem.due_at < before).order_by(col(AgendaItem.due_at)).limit(100)
-    ).all()
+    return session.exec(_OVERDUE, params={"before": before}).all()
+
+
+_TOO_LATE = (
+    select(AgendaItem)
+    .where(
+        AgendaItem.state == "skipped",
+        AgendaItem.reason == TOO_LATE,
+        col(AgendaItem.closed_at) > bindparam("since"),
+    )
+    .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
+    .limit(bindparam("limit"))
+)
 
 
 def too_late(session: Session, since: datetime, limit: int = 1000) -> Sequence[AgendaItem]:
     """Return what was skipped after ``since`` because its use had passed, the oldest first."""
-    return session.exec(
-        select(AgendaItem)
-        .where(AgendaItem.state == "skipped", AgendaItem.reason == TOO_LATE, col(AgendaItem.closed_at) > since)
-        .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
-        .limit(limit)
-    ).all()
+    return session.exec(_TOO_LATE, params={"since": since, "limit": limit}).all()

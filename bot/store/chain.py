@@ -51,9 +51,12 @@ def seal_all(store: Store, now: datetime) -> int:
     return made
 
 
+_HEAD = select(AuditSeal).order_by(col(AuditSeal.id).desc()).limit(1)
+
+
 def head(session: Session) -> AuditSeal | None:
     """Return the newest seal."""
-    return session.exec(select(AuditSeal).order_by(col(AuditSeal.id).desc()).limit(1)).first()
+    return session.exec(_HEAD).first()
 
 
 def verify(connection: Connection, outside_head: str | None = None) -> Verdict:

@@ -7,14 +7,19 @@ acts under the lease checks in its own transaction that the epoch is still its o
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, update
+from sqlalchemy import ColumnElement, case, exists, func, literal, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from bot.errors import FollowupError
 from bot.store.models import Lease
 from bot.store.session import is_sqlite
 
 LEADER = "leader"
+
+
+class Deposed(FollowupError):
+    """Another process has taken over; this one must not send any more."""
 
 
 def take(
@@ -56,9 +61,9 @@ def give_back(session: Session, epoch: int, now: datetime) -> None:
     )
 
 
-def is_current(session: Session, epoch: int) -> bool:
-    """Tell whether no later holder has taken the lease."""
-    return session.exec(select(Lease.epoch).where(Lease.name == LEADER)).first() == epoch
+def is_current(epoch: Any) -> ColumnElement[bool]:
+    """Return the condition under which no later holder has taken the lease than that of ``epoch``."""
+    return exists().where(col(Lease.name) == LEADER, col(Lease.epoch) == epoch)
 
 
 def holder_of_another_bot(session: Session, bot_id: int, now: datetime) -> int | None:

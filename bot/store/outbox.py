@@ -4,11 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
 from bot.store.agenda import TOO_LATE
-from bot.store.models import OutboxMessage
+from bot.store.lease import Deposed, is_current
+from bot.store.models import Account, OutboxMessage
 from bot.store.planner import is_in
 
 # Longer than any send can take: a claim this old means that the sender died in the middle.
@@ -34,6 +36,48 @@ class Room:
         return self.red if lane == RED_LANE else self.any
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The messages to send now, and whether ``more`` were due that could not be claimed with them."""
+
+    messages: Sequence[OutboxMessage]
+    more: bool
+
+
+_lane, _chat = col(OutboxMessage.lane), col(OutboxMessage.chat_id)
+_DUE = (
+    # Only what the choice needs: the words of those not chosen stay sealed.
+    select(col(OutboxMessage.id), _chat, _lane, col(OutboxMessage.useful_until))
+    .where(
+        is_in(OutboxMessage, "waiting"),
+        (col(OutboxMessage.due_at) <= bindparam("now"))
+        | (col(OutboxMessage.created_at) > bindparam("too_far"))
+        | ((col(OutboxMessage.attempts) > 0) & (col(OutboxMessage.due_at) > bindparam("too_far"))),
+        _chat.not_in(bindparam("busy", expanding=True)),
+        _chat.not_in(bindparam("held", expanding=True)) | (_lane == RED_LANE),
+        _lane < bindparam("lane_below"),
+    )
+    .order_by(_lane, col(OutboxMessage.id))
+    .limit(LOOKED_AT)
+    .with_for_update(skip_locked=True)
+)
+_numbered = col(OutboxMessage.id).in_(bindparam("numbers", expanding=True))
+_LATE = select(OutboxMessage).where(_numbered).order_by(_lane, col(OutboxMessage.id))
+_CLAIMED = (
+    update(OutboxMessage)
+    .where(_numbered, is_current(bindparam("under")))
+    .values(
+        {
+            "state": "sending",
+            "claimed_at": bindparam("at"),
+            "epoch": bindparam("under"),
+            "attempts": col(OutboxMessage.attempts) + 1,
+        }
+    )
+    .returning(OutboxMessage)
+)
+
+
 def claim_due(
     session: Session,
     now: datetime,
@@ -43,31 +87,25 @@ def claim_due(
     room: Room,
     *,
     quiet: bool = False,
-) -> Sequence[OutboxMessage]:
+) -> Claim:
     """Return the first message due at ``now`` of each free chat, urgent lanes first, marked as being sent.
 
-    ``epoch`` is that of the lease under which they will be sent.
+    ``epoch`` is that of the lease under which they will be sent; the claim itself looks whether it still holds.
     Chats that are ``busy`` get nothing; those ``held`` behind a message that waits get red ones only.
     While it is ``quiet`` (the quiet hours), reminders and digests wait.
     A message whose usefulness has passed is skipped with that reason instead.
+
+    Raises:
+        Deposed: another process has taken over.
     """
-    lane, chat = col(OutboxMessage.lane), col(OutboxMessage.chat_id)
-    # Only what the choice needs: the words of those not chosen stay sealed.
-    due = session.execute(
-        select(col(OutboxMessage.id), chat, lane, col(OutboxMessage.useful_until))
-        .where(
-            is_in(OutboxMessage, "waiting"),
-            (col(OutboxMessage.due_at) <= now)
-            | (col(OutboxMessage.created_at) > now + LONGEST_WAIT)
-            | ((col(OutboxMessage.attempts) > 0) & (col(OutboxMessage.due_at) > now + LONGEST_WAIT)),
-            chat.not_in(busy),
-            chat.not_in(held) | (lane == RED_LANE),
-            lane < (REMINDER_LANE if quiet else ANY_LANE),
-        )
-        .order_by(lane, col(OutboxMessage.id))
-        .limit(LOOKED_AT)
-        .with_for_update(skip_locked=True)
-    ).all()
+    given = {
+        "now": now,
+        "too_far": now + LONGEST_WAIT,
+        "busy": list(busy),
+        "held": list(held),
+        "lane_below": REMINDER_LANE if quiet else ANY_LANE,
+    }
+    due = session.execute(_DUE, given).all()
     chosen: dict[int, int] = {}
     late: list[int] = []
     for number, chat_id, its_lane, useful_until in due:
@@ -77,24 +115,16 @@ def claim_due(
             late.append(number)
         elif len(chosen) < room.of(its_lane):
             chosen[chat_id] = number
-    if not chosen and not late:
-        return []
-    rows = session.exec(
-        select(OutboxMessage)
-        .where(col(OutboxMessage.id).in_([*chosen.values(), *late]))
-        .order_by(lane, col(OutboxMessage.id))
-    ).all()
-    claimed = []
-    for message in rows:
-        if message.id in late:
-            close(message, "skipped", now, reason=TOO_LATE)
-            continue
-        message.state = "sending"
-        message.claimed_at = now
-        message.epoch = epoch
-        message.attempts += 1
-        claimed.append(message)
-    return claimed
+    claimed: Sequence[OutboxMessage] = []
+    if chosen:
+        numbers = list(chosen.values())
+        claimed = session.scalars(_CLAIMED, {"numbers": numbers, "at": now, "under": epoch}).all()
+        if not claimed:
+            raise Deposed
+    for message in session.exec(_LATE, params={"numbers": late}).all() if late else ():
+        close(message, "skipped", now, reason=TOO_LATE)
+    messages = sorted(claimed, key=lambda message: (message.lane, message.id))
+    return Claim(messages, more=len(due) == LOOKED_AT or len(due) > len(chosen) + len(late))
 
 
 def close(message: OutboxMessage, state: str, now: datetime, reason: str | None = None) -> None:
@@ -107,16 +137,35 @@ def close(message: OutboxMessage, state: str, now: datetime, reason: str | None 
         message.picture = None
 
 
-def lock(session: Session, numbers: Collection[int]) -> dict[int, OutboxMessage]:
-    """Return messages by number, for writing what became of them; their words stay sealed until asked for."""
-    rows = session.exec(
-        select(OutboxMessage)
-        .where(col(OutboxMessage.id).in_(numbers))
-        .order_by(col(OutboxMessage.id))
-        .options(*(defer(getattr(OutboxMessage, name)) for name in WORDS))
-        .with_for_update()
-    ).all()
-    return {message.id: message for message in rows if message.id is not None}
+_LOCKED = (
+    select(OutboxMessage, Account)
+    .join(Account, col(OutboxMessage.account_id) == col(Account.id))
+    .where(_numbered)
+    .order_by(col(OutboxMessage.id))
+    .options(*(defer(getattr(OutboxMessage, name)) for name in WORDS))
+    .with_for_update(of=OutboxMessage)
+)
+
+
+def lock(session: Session, numbers: Collection[int]) -> dict[int, tuple[OutboxMessage, Account]]:
+    """Return messages by number with whom they are for, for writing what became of them.
+
+    Their words stay sealed until asked for.
+    """
+    rows = session.exec(_LOCKED, params={"numbers": list(numbers)}).all()
+    return {message.id: (message, account) for message, account in rows if message.id is not None}
+
+
+_ABANDONED = (
+    select(OutboxMessage)
+    .where(
+        OutboxMessage.state == "sending",
+        (func.coalesce(OutboxMessage.epoch, 0) < bindparam("current"))
+        | (col(OutboxMessage.claimed_at) <= bindparam("lapsed"))
+        | (col(OutboxMessage.claimed_at) > bindparam("too_far")),
+    )
+    .with_for_update(skip_locked=True)
+)
 
 
 def abandoned(session: Session, now: datetime, epoch: int, lapse: timedelta) -> Sequence[OutboxMessage]:
@@ -125,67 +174,76 @@ def abandoned(session: Session, now: datetime, epoch: int, lapse: timedelta) -> 
     Those claimed in an older epoch are, and those claimed longer than ``lapse`` ago: their outcome must be lost.
     A claim from the future was made before the machine's clock was set back.
     """
-    return session.exec(
-        select(OutboxMessage)
-        .where(
-            OutboxMessage.state == "sending",
-            (func.coalesce(OutboxMessage.epoch, 0) < epoch)
-            | (col(OutboxMessage.claimed_at) <= now - lapse)
-            | (col(OutboxMessage.claimed_at) > now + LONGEST_WAIT),
-        )
-        .with_for_update(skip_locked=True)
-    ).all()
+    given = {"current": epoch, "lapsed": now - lapse, "too_far": now + LONGEST_WAIT}
+    return session.exec(_ABANDONED, params=given).all()
+
+
+_TO_SHOW_AGAIN = (
+    select(OutboxMessage)
+    .where(
+        OutboxMessage.account_id == bindparam("account_id"),
+        is_in(OutboxMessage, "unsure"),
+        col(OutboxMessage.repeated_at).is_(None),
+        col(OutboxMessage.lane).in_(bindparam("lanes", expanding=True)),
+    )
+    .order_by(col(OutboxMessage.id))
+)
 
 
 def to_show_again(session: Session, account_id: int, lanes: Collection[int]) -> Sequence[OutboxMessage]:
     """Return messages of unknown fate that the person has not been shown again, oldest first."""
-    return session.exec(
-        select(OutboxMessage)
-        .where(
-            OutboxMessage.account_id == account_id,
-            OutboxMessage.state == "unsure",
-            col(OutboxMessage.repeated_at).is_(None),
-            col(OutboxMessage.lane).in_(lanes),
-        )
-        .order_by(col(OutboxMessage.id))
-    ).all()
+    return session.exec(_TO_SHOW_AGAIN, params={"account_id": account_id, "lanes": list(lanes)}).all()
+
+
+_state, _closed_at = col(OutboxMessage.state), col(OutboxMessage.closed_at)
+_COUNT_OF_DAY = select(func.count()).where(
+    OutboxMessage.account_id == bindparam("account_id"),
+    OutboxMessage.created_at > bindparam("oldest"),
+    col(OutboxMessage.purpose).in_(bindparam("purposes", expanding=True)),
+    (_state.in_(("sent", "unsure")) & (_closed_at >= bindparam("starts")))
+    | (_state.in_(("waiting", "sending")) & (col(OutboxMessage.due_at) < bindparam("ends"))),
+)
 
 
 def count_of_day(
     session: Session, account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
 ) -> int:
     """Return how many messages of ``purposes`` an account gets on a day: those sent, and those on their way."""
-    state, closed_at = col(OutboxMessage.state), col(OutboxMessage.closed_at)
-    return session.exec(
-        select(func.count()).where(
-            OutboxMessage.account_id == account_id,
-            OutboxMessage.created_at > starts - KEPT_AT_MOST,
-            col(OutboxMessage.purpose).in_(purposes),
-            (state.in_(("sent", "unsure")) & (closed_at >= starts))
-            | (state.in_(("waiting", "sending")) & (col(OutboxMessage.due_at) < ends)),
-        )
-    ).one()
+    given = {
+        "account_id": account_id,
+        "oldest": starts - KEPT_AT_MOST,
+        "purposes": list(purposes),
+        "starts": starts,
+        "ends": ends,
+    }
+    return session.exec(_COUNT_OF_DAY, params=given).one()
+
+
+_TOO_LATE = (
+    select(OutboxMessage)
+    .where(
+        OutboxMessage.state == "skipped",
+        OutboxMessage.reason == TOO_LATE,
+        col(OutboxMessage.closed_at) > bindparam("since"),
+        col(OutboxMessage.purpose).in_(bindparam("purposes", expanding=True)),
+    )
+    .order_by(col(OutboxMessage.id))
+    .limit(bindparam("limit"))
+)
 
 
 def too_late(
     session: Session, since: datetime, purposes: Collection[str], limit: int = 1000
 ) -> Sequence[OutboxMessage]:
     """Return the messages of ``purposes`` that were skipped after ``since`` because their use had passed."""
-    return session.exec(
-        select(OutboxMessage)
-        .where(
-            OutboxMessage.state == "skipped",
-            OutboxMessage.reason == TOO_LATE,
-            col(OutboxMessage.closed_at) > since,
-            col(OutboxMessage.purpose).in_(purposes),
-        )
-        .order_by(col(OutboxMessage.id))
-        .limit(limit)
-    ).all()
+    return session.exec(_TOO_LATE, params={"since": since, "purposes": list(purposes), "limit": limit}).all()
+
+
+_BY_TOKEN = select(OutboxMessage).where(OutboxMessage.token == bindparam("token"))
 
 
 def by_token(session: Session, token: str) -> OutboxMessage | None:
-    return session.exec(select(OutboxMessage).where(OutboxMessage.token == token)).first()
+    return session.exec(_BY_TOKEN, params={"token": token}).first()
 
 
 def next_due_at(session: Session) -> datetime | None:

@@ -1,45 +1,79 @@
 """Who is behind an account, and which accounts belong to a subject or to a role?"""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, bindparam, exists
 from sqlmodel import Session, and_, col, select
 
 from bot.domain.people import Caller
 from bot.domain.roles import CLINICAL, EVERYONE, ON_DUTY, Role
-from bot.store.models import Account, Link, StaffMember, Subject
+from bot.store.models import Account, Link, OutboxMessage, StaffMember, Subject
+from bot.store.planner import is_in
 
 
-def meet(session: Session, telegram_id: int, locale: str, now: datetime) -> Account:
-    """Return the account of this Telegram number, made on first contact."""
-    account = session.exec(select(Account).where(Account.telegram_id == telegram_id)).first()
-    if account is None:
+def speaking() -> ColumnElement[bool]:
+    """Return the condition under which a link counts: open and agreed to."""
+    return and_(col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None))
+
+
+_staff_member = (col(StaffMember.account_id) == col(Account.id)) & col(StaffMember.revoked_at).is_(None)
+_linked = (col(Link.account_id) == col(Account.id)) & speaking()
+_CALLER = (
+    select(StaffMember, Link)
+    .select_from(Account)
+    .outerjoin(StaffMember, _staff_member)
+    .outerjoin(Link, _linked)
+    .where(Account.id == bindparam("account_id"))
+)
+# Asked with every update, so all in one statement.
+_MET = (
+    select(
+        Account,
+        StaffMember,
+        Link,
+        exists().where(
+            col(OutboxMessage.account_id) == col(Account.id),
+            is_in(OutboxMessage, "unsure"),
+            col(OutboxMessage.repeated_at).is_(None),
+        ),
+    )
+    .outerjoin(StaffMember, _staff_member)
+    .outerjoin(Link, _linked)
+    .where(Account.telegram_id == bindparam("telegram_id"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Who wrote or pressed; ``missed`` when they may have missed a message and were not shown it again."""
+
+    account: Account
+    caller: Caller
+    missed: bool
+
+
+def meet(session: Session, telegram_id: int, locale: str, now: datetime) -> Met:
+    """Return who has this Telegram number; an account is made on first contact."""
+    found = session.exec(_MET, params={"telegram_id": telegram_id}).first()
+    if found is None:
         account = Account(telegram_id=telegram_id, locale=locale, first_seen_at=now)
         session.add(account)
         session.flush()
-    return account
-
-
-def accounts(session: Session, numbers: Collection[int]) -> Sequence[Account]:
-    """Return accounts by number."""
-    return session.exec(select(Account).where(col(Account.id).in_(numbers))).all()
+        return Met(account, _caller(account, None, None), missed=False)
+    account, known, link, missed = found
+    return Met(account, _caller(account, known, link), missed)
 
 
 def caller(session: Session, account: Account) -> Caller:
     """Return who this account is to the trial right now."""
+    known, link = session.exec(_CALLER, params={"account_id": account.id}).one()
+    return _caller(account, known, link)
+
+
+def _caller(account: Account, known: StaffMember | None, link: Link | None) -> Caller:
     assert account.id is not None
-    # Asked with every update, so both in one statement.
-    known, link = session.exec(
-        select(StaffMember, Link)
-        .select_from(Account)
-        .outerjoin(
-            StaffMember,
-            (col(StaffMember.account_id) == col(Account.id)) & col(StaffMember.revoked_at).is_(None),
-        )
-        .outerjoin(Link, (col(Link.account_id) == col(Account.id)) & speaking())
-        .where(Account.id == account.id)
-    ).one()
     if known is not None:
         return Caller(Role(known.role), account.id, account.locale, staff_id=known.id)
     if link is not None:
@@ -52,20 +86,18 @@ def link_of(session: Session, account_id: int) -> Link | None:
     return session.exec(select(Link).where(Link.account_id == account_id, speaking())).first()
 
 
-def speaking() -> ColumnElement[bool]:
-    """Return the condition under which a link counts: open and agreed to."""
-    return and_(col(Link.ended_at).is_(None), col(Link.agreed_at).is_not(None))
+_STAFF = (
+    select(StaffMember, Account)
+    .join(Account, col(StaffMember.account_id) == col(Account.id))
+    .where(col(StaffMember.revoked_at).is_(None))
+    .order_by(col(StaffMember.id))
+)
 
 
 def staff(session: Session, roles: Iterable[str]) -> Sequence[tuple[StaffMember, Account]]:
     """Return active staff of any of ``roles``, which may be `on_duty` (clinical staff on duty) or `everyone`."""
     wanted = set(roles)
-    rows = session.exec(
-        select(StaffMember, Account)
-        .join(Account, col(StaffMember.account_id) == col(Account.id))
-        .where(col(StaffMember.revoked_at).is_(None))
-        .order_by(col(StaffMember.id))
-    ).all()
+    rows = session.exec(_STAFF).all()
     return [
         (member, account)
         for member, account in rows
@@ -74,14 +106,17 @@ def staff(session: Session, roles: Iterable[str]) -> Sequence[tuple[StaffMember,
     ]
 
 
+_SPEAKERS = (
+    select(Link, Account)
+    .join(Account, col(Link.account_id) == col(Account.id))
+    .where(Link.subject_id == bindparam("subject_id"), speaking())
+    .order_by(col(Link.relation).desc(), col(Link.id))
+)
+
+
 def speakers(session: Session, subject_id: int, relation: str | None = None) -> Sequence[Account]:
     """Return the accounts that speak for a subject, the patient first."""
-    rows = session.exec(
-        select(Link, Account)
-        .join(Account, col(Link.account_id) == col(Account.id))
-        .where(Link.subject_id == subject_id, speaking())
-        .order_by(col(Link.relation).desc(), col(Link.id))
-    ).all()
+    rows = session.exec(_SPEAKERS, params={"subject_id": subject_id}).all()
     return [account for link, account in rows if relation in (None, link.relation)]
 
 

@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement
-from sqlmodel import col, literal
+from sqlalchemy import ColumnElement, literal_column
+from sqlmodel import col
 
 
 def is_in(table: type[Any], state: str) -> ColumnElement[bool]:
-    """Return the condition of a partial index, spelled out: a bound value would hide it from the planner."""
-    condition: ColumnElement[bool] = col(table.state) == literal(state, literal_execute=True)
+    """Return the condition of a partial index, spelled out: a bound value would hide it from the planner.
+
+    ``state`` is a word of ours, never one that came from outside.
+    """
+    condition: ColumnElement[bool] = col(table.state) == literal_column(f"'{state}'")
     return condition
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, case, exists, func, or_
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -16,31 +16,53 @@ CLINIC, PHONE, PATIENT, PAPER = SOURCES = ("clinic", "phone", "patient", "paper"
 DIVIDER = "+"  # between the deviations of one record
 
 
+def _newest() -> ColumnElement[bool]:
+    """Return the condition under which a record counts: no later version of it is there."""
+    later = aliased(VisitRecord)
+    return ~exists().where(
+        col(later.visit_id) == col(VisitRecord.visit_id), col(later.version) > col(VisitRecord.version)
+    )
+
+
+def _important() -> ColumnElement[int]:
+    """Return 1 for a record with a deviation that is important, else 0; the gravest stands first in the column."""
+    grave = [col(VisitRecord.deviation).startswith(each.value) for each in Deviation if each.is_important]
+    return case((or_(*grave), 1), else_=0)
+
+
+_PLANNED = select(Visit).where(Visit.subject_id == bindparam("subject_id"), Visit.state == PLANNED)
+_OPEN_ONE = _PLANNED.where(Visit.kind == bindparam("kind"))
+_OPEN_ALL = _PLANNED.order_by(col(Visit.target_on), col(Visit.kind).desc())
+
+
 def open_one(session: Session, subject: Subject, kind: VisitKind) -> Visit | None:
     """Return the planned visit of a kind; there is at most one."""
-    return session.exec(
-        select(Visit).where(Visit.subject_id == subject.id, Visit.kind == kind, Visit.state == PLANNED)
-    ).first()
+    return session.exec(_OPEN_ONE, params={"subject_id": subject.id, "kind": kind}).first()
 
 
 def open_all(session: Session, subject: Subject) -> Sequence[Visit]:
     """Return the planned visits, the next one first, an injection before what else is on its day."""
-    return session.exec(
-        select(Visit)
-        .where(Visit.subject_id == subject.id, Visit.state == PLANNED)
-        .order_by(col(Visit.target_on), col(Visit.kind).desc())
-    ).all()
+    return session.exec(_OPEN_ALL, params={"subject_id": subject.id}).all()
+
+
+_HELD = (
+    select(col(VisitRecord.held_on))
+    .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
+    .where(
+        Visit.subject_id == bindparam("subject_id"),
+        Visit.kind == bindparam("kind"),
+        VisitRecord.outcome == DONE,
+        _newest(),
+    )
+)
+_HELD_DAYS = _HELD.where(col(Visit.id) != bindparam("besides")).order_by(col(VisitRecord.held_on))
+_LAST_HELD = _HELD.order_by(col(VisitRecord.held_on).desc()).limit(1)
 
 
 def held_days(session: Session, subject: Subject, kind: VisitKind, besides: int | None = None) -> list[date]:
     """Return the days on which visits of a kind really took place, oldest first, without the visit ``besides``."""
-    days = session.exec(
-        select(col(VisitRecord.held_on))
-        .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
-        .where(Visit.subject_id == subject.id, Visit.kind == kind, VisitRecord.outcome == DONE, _newest())
-        .where(col(Visit.id) != (besides or 0))
-        .order_by(col(VisitRecord.held_on))
-    ).all()
+    given = {"subject_id": subject.id, "kind": kind, "besides": besides or 0}
+    days = session.exec(_HELD_DAYS, params=given).all()
     return [day for day in days if day is not None]
 
 
@@ -51,13 +73,7 @@ def open_told(session: Session, subject: Subject) -> Sequence[Visit]:
 
 def last_held(session: Session, subject: Subject, kind: VisitKind) -> date | None:
     """Return the day of the last visit of a kind that really took place, as it was last corrected."""
-    return session.exec(
-        select(col(VisitRecord.held_on))
-        .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
-        .where(Visit.subject_id == subject.id, Visit.kind == kind, VisitRecord.outcome == DONE, _newest())
-        .order_by(col(VisitRecord.held_on).desc())
-        .limit(1)
-    ).first()
+    return session.exec(_LAST_HELD, params={"subject_id": subject.id, "kind": kind}).first()
 
 
 def records_of(session: Session, visit_id: int) -> Sequence[VisitRecord]:
@@ -67,47 +83,61 @@ def records_of(session: Session, visit_id: int) -> Sequence[VisitRecord]:
     ).all()
 
 
+_NEWEST_RECORD = (
+    select(VisitRecord)
+    .where(VisitRecord.visit_id == bindparam("visit_id"))
+    .order_by(col(VisitRecord.version).desc())
+    .limit(1)
+)
+
+
 def newest_record(session: Session, visit_id: int) -> VisitRecord | None:
     """Return what counts of a visit that was recorded."""
-    return session.exec(
-        select(VisitRecord).where(VisitRecord.visit_id == visit_id).order_by(col(VisitRecord.version).desc()).limit(1)
-    ).first()
+    return session.exec(_NEWEST_RECORD, params={"visit_id": visit_id}).first()
+
+
+_RECORDED = (
+    select(Visit, VisitRecord)
+    .join(VisitRecord, col(VisitRecord.visit_id) == col(Visit.id))
+    .where(Visit.subject_id == bindparam("subject_id"), _newest())
+    .order_by(func.coalesce(VisitRecord.held_on, Visit.target_on).desc(), col(Visit.id).desc())
+    .offset(bindparam("first"))
+    .limit(bindparam("many"))
+)
+_RECORDED_COUNT = (
+    select(func.count())
+    .select_from(VisitRecord)
+    .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
+    .where(Visit.subject_id == bindparam("subject_id"), _newest())
+)
 
 
 def recorded(session: Session, subject: Subject, first: int, many: int) -> Sequence[tuple[Visit, VisitRecord]]:
     """Return ``many`` recorded visits from the ``first`` on with what counts of each, the newest day first."""
-    return session.exec(
-        select(Visit, VisitRecord)
-        .join(VisitRecord, col(VisitRecord.visit_id) == col(Visit.id))
-        .where(Visit.subject_id == subject.id, _newest())
-        .order_by(func.coalesce(VisitRecord.held_on, Visit.target_on).desc(), col(Visit.id).desc())
-        .offset(first)
-        .limit(many)
-    ).all()
+    given = {"subject_id": subject.id, "first": first, "many": many}
+    return session.exec(_RECORDED, params=given).all()
 
 
 def count_recorded(session: Session, subject: Subject) -> int:
-    return session.exec(
-        select(func.count())
-        .select_from(VisitRecord)
-        .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
-        .where(Visit.subject_id == subject.id, _newest())
-    ).one()
+    return session.exec(_RECORDED_COUNT, params={"subject_id": subject.id}).one()
+
+
+_INJECTIONS_HELD = (
+    select(Visit, VisitRecord)
+    .join(VisitRecord, col(VisitRecord.visit_id) == col(Visit.id))
+    .where(
+        Visit.subject_id == bindparam("subject_id"),
+        Visit.kind == VisitKind.INJECTION,
+        VisitRecord.outcome == DONE,
+        _newest(),
+    )
+    .order_by(col(VisitRecord.held_on), col(Visit.id))
+)
 
 
 def injections_held(session: Session, subject: Subject) -> Sequence[tuple[Visit, VisitRecord]]:
     """Return the injections that really took place with what counts of each, oldest first."""
-    return session.exec(
-        select(Visit, VisitRecord)
-        .join(VisitRecord, col(VisitRecord.visit_id) == col(Visit.id))
-        .where(
-            Visit.subject_id == subject.id,
-            Visit.kind == VisitKind.INJECTION,
-            VisitRecord.outcome == DONE,
-            _newest(),
-        )
-        .order_by(col(VisitRecord.held_on), col(Visit.id))
-    ).all()
+    return session.exec(_INJECTIONS_HELD, params={"subject_id": subject.id}).all()
 
 
 def deviations(session: Session, first: int, many: int) -> Sequence[tuple[VisitRecord, Visit, Subject]]:
@@ -167,17 +197,3 @@ def write_record(
 def deviations_in(record: VisitRecord) -> list[Deviation]:
     """Return how a recorded visit deviates, the gravest first."""
     return [Deviation(each) for each in (record.deviation or "").split(DIVIDER) if each]
-
-
-def _newest() -> ColumnElement[bool]:
-    """Return the condition under which a record counts: no later version of it is there."""
-    later = aliased(VisitRecord)
-    return ~exists().where(
-        col(later.visit_id) == col(VisitRecord.visit_id), col(later.version) > col(VisitRecord.version)
-    )
-
-
-def _important() -> ColumnElement[int]:
-    """Return 1 for a record with a deviation that is important, else 0; the gravest stands first in the column."""
-    grave = [col(VisitRecord.deviation).startswith(each.value) for each in Deviation if each.is_important]
-    return case((or_(*grave), 1), else_=0)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy import case as ranked
 from sqlmodel import col, func, select
 
@@ -87,29 +88,28 @@ def chain_name(kind: str, urgency: Urgency) -> str:
     return "red" if urgency.is_red else str(urgency)
 
 
+_OPEN = select(Escalation).where(
+    Escalation.subject_id == bindparam("subject_id"),
+    Escalation.kind == bindparam("kind"),
+    Escalation.state != CaseState.RESOLVED,
+)
+_OPEN_CASE = _OPEN.with_for_update()
+_OPEN_REQUEST = _OPEN.where(col(Escalation.visit_id) == bindparam("visit_id"))
+_OPEN_REQUEST_WITHOUT_VISIT = _OPEN.where(col(Escalation.visit_id).is_(None))
+
+
 def open_case(work: Work, subject: Subject) -> Escalation | None:
     """Return the subject's open symptom case."""
-    return work.session.exec(
-        select(Escalation)
-        .where(
-            Escalation.subject_id == subject.id,
-            Escalation.kind == SYMPTOM,
-            Escalation.state != CaseState.RESOLVED,
-        )
-        .with_for_update()
-    ).first()
+    return work.session.exec(_OPEN_CASE, params={"subject_id": subject.id, "kind": SYMPTOM}).first()
 
 
 def open_request(work: Work, subject: Subject, because: Sequence[str], visit_id: int | None) -> Escalation | None:
     """Return the open request for the same thing, so that asking twice makes one."""
-    for case in work.session.exec(
-        select(Escalation).where(
-            Escalation.subject_id == subject.id,
-            Escalation.kind == REQUEST,
-            Escalation.state != CaseState.RESOLVED,
-            col(Escalation.visit_id) == visit_id if visit_id is not None else col(Escalation.visit_id).is_(None),
-        )
-    ).all():
+    given: dict[str, object] = {"subject_id": subject.id, "kind": REQUEST}
+    statement = _OPEN_REQUEST_WITHOUT_VISIT
+    if visit_id is not None:
+        statement, given["visit_id"] = _OPEN_REQUEST, visit_id
+    for case in work.session.exec(statement, params=given).all():
         if list(case.because) == list(because):
             return case
     return None

@@ -22,16 +22,19 @@ def watch(work: Work, visit: Visit) -> None:
         found.append((daily_at(day, work.protocol.yellow_at, work.settings.zone), urgency))
     if found[-1][0] <= work.now:
         found = found[-1:]
-    for due_at, urgency in found:
-        work.plan(
-            OVERDUE,
-            f"overdue:{visit.id}:{visit.plan_version}:{urgency}",
-            due_at,
-            visit.id or 0,
-            subject_id=visit.subject_id,
-            version=visit.plan_version,
-            urgency=urgency,
-        )
+    work.plan_all(
+        [
+            AgendaItem(
+                kind=OVERDUE,
+                key=f"overdue:{visit.id}:{visit.plan_version}:{urgency}",
+                due_at=due_at,
+                about_id=visit.id or 0,
+                subject_id=visit.subject_id,
+                detail={"version": visit.plan_version, "urgency": urgency},
+            )
+            for due_at, urgency in found
+        ]
+    )
 
 
 def tell(work: Work, item: AgendaItem) -> str:

@@ -209,10 +209,11 @@ def _ask_for_a_day(work: Work, subject: Subject, visit: Visit, planned: PlannedV
 
 def check_new_day(work: Work, subject: Subject, kind: VisitKind, on: date) -> None:
     """Raise TooEarly for an injection before the shortest interval after the last real one."""
+    if kind is not VisitKind.INJECTION:
+        return
     last = visits.last_held(work.session, subject, kind)
-    rule = work.protocol.visits[kind]
-    if kind is VisitKind.INJECTION and last is not None:
-        earliest = last + timedelta(days=rule.shortest_days)
+    if last is not None:
+        earliest = last + timedelta(days=work.protocol.visits[kind].shortest_days)
         if on < earliest:
             raise rules.TooEarly(on, earliest)
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from bot.domain.reminders import CanWait, Importance, Room, daily_at, room_today
@@ -65,19 +66,23 @@ def merges(work: Work) -> timedelta:
     return timedelta(minutes=work.protocol.daily_limit.merge_within_minutes)
 
 
+_NEAR = (
+    select(AgendaItem)
+    .where(
+        AgendaItem.state == "waiting",
+        AgendaItem.kind == bindparam("kind"),
+        AgendaItem.subject_id == bindparam("subject_id"),
+        AgendaItem.due_at <= bindparam("until"),
+    )
+    .order_by(col(AgendaItem.due_at))
+    .limit(1)
+)
+
+
 def near(work: Work, subject: Subject, kind: str) -> AgendaItem | None:
     """Return the entry of this kind that comes so soon that it is said together with what is due now."""
-    return work.session.exec(
-        select(AgendaItem)
-        .where(
-            AgendaItem.state == "waiting",
-            AgendaItem.kind == kind,
-            AgendaItem.subject_id == subject.id,
-            AgendaItem.due_at <= work.now + merges(work),
-        )
-        .order_by(col(AgendaItem.due_at))
-        .limit(1)
-    ).first()
+    given = {"kind": kind, "subject_id": subject.id, "until": work.now + merges(work)}
+    return work.session.exec(_NEAR, params=given).first()
 
 
 def next_morning(work: Work, subject: Subject) -> datetime:

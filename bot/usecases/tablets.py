@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, time, timedelta
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, func, select
 
 from bot.domain import reminders as reminder_rules
@@ -314,11 +315,12 @@ REASON_FORM = forms.register(
 # What is known
 
 
+_ORDERS = select(DoseOrder).where(DoseOrder.subject_id == bindparam("subject_id")).order_by(col(DoseOrder.id).desc())
+
+
 def orders_of(session: Session, subject: Subject) -> Sequence[DoseOrder]:
     """Return all orders of a subject, the newest first."""
-    return session.exec(
-        select(DoseOrder).where(DoseOrder.subject_id == subject.id).order_by(col(DoseOrder.id).desc())
-    ).all()
+    return session.exec(_ORDERS, params={"subject_id": subject.id}).all()
 
 
 def in_force(orders: Sequence[DoseOrder], day: date) -> DoseOrder | None:
@@ -337,13 +339,21 @@ def latest_report(session: Session, subject: Subject, day: date) -> DoseReport |
     return reports_of(session, subject, day, day).get(day)
 
 
+_REPORTS = (
+    select(DoseReport)
+    .where(
+        DoseReport.subject_id == bindparam("subject_id"),
+        DoseReport.day_on >= bindparam("first_on"),
+        DoseReport.day_on <= bindparam("last_on"),
+    )
+    .order_by(col(DoseReport.version))
+)
+
+
 def reports_of(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseReport]:
     """Return what was said of each day, the newest version; days without a word are left out."""
-    reports = session.exec(
-        select(DoseReport)
-        .where(DoseReport.subject_id == subject.id, DoseReport.day_on >= first_on, DoseReport.day_on <= last_on)
-        .order_by(col(DoseReport.version))
-    ).all()
+    given = {"subject_id": subject.id, "first_on": first_on, "last_on": last_on}
+    reports = session.exec(_REPORTS, params=given).all()
     return {each.day_on: each for each in reports}
 
 

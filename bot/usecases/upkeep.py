@@ -23,9 +23,12 @@ def apologise(work: Work, account: Account) -> None:
     work.say(account, "error.ours", lane=Lane.RED, purpose="error", phone=work.settings.site_phone)
 
 
+_PARKED = select(InboxUpdate.id).where(InboxUpdate.state == PARKED)
+
+
 def parked(session: Session) -> list[int]:
     """Return the updates that could not be handled and that nobody has been told of."""
-    rows = session.exec(select(InboxUpdate.id).where(InboxUpdate.state == PARKED)).all()
+    rows = session.exec(_PARKED).all()
     return [number for number in rows if number is not None]
 
 

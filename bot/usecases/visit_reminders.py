@@ -33,52 +33,56 @@ def plan_reminders(work: Work, subject: Subject, visit: Visit) -> None:
     if visit.undecided or not may_be_reminded(ParticipationState(subject.state)):
         return
     zone, quiet = work.settings.zone, work.protocol.quiet_hours
-    for due in reminder_rules.reminders_for(
-        visit.target_on,
-        work.protocol.reminders,
-        zone,
-        quiet,
-        work.now,
-        subject.reminder_at,
-        work.protocol.visit_day_ends,
-    ):
-        _enter(work, visit, REMINDER, due.code, due.due_at, due.useful_until, due.text)
+    wanted = [
+        _entry(visit, REMINDER, due.code, due.due_at, due.useful_until, due.text)
+        for due in reminder_rules.reminders_for(
+            visit.target_on,
+            work.protocol.reminders,
+            zone,
+            quiet,
+            work.now,
+            subject.reminder_at,
+            work.protocol.visit_day_ends,
+        )
+    ]
     chase = reminder_rules.chase_moments(visit.target_on, work.protocol.missed_visit, zone, quiet)
     ends = [following for _, following in chase[1:]] + [None]
     for (step, moment), end in zip(chase, ends, strict=True):
         if moment > work.now:
             asks = step.act is ChaseAct.ASK_SUBJECT
-            _enter(work, visit, CHASE if asks else UNANSWERED, step.code, moment, end if asks else None)
+            wanted.append(_entry(visit, CHASE if asks else UNANSWERED, step.code, moment, end if asks else None))
+    _enter(work, wanted)
 
 
-def _enter(
-    work: Work,
+def _entry(
     visit: Visit,
     kind: str,
     code: str,
     due_at: datetime,
     useful_until: datetime | None = None,
     text: str | None = None,
-) -> None:
-    """Enter one thing about a visit as it is planned now; what was cancelled before and did not go out comes back."""
-    key = f"{kind}:{visit.id}:{visit.plan_version}:{code}"
-    present = work.session.exec(select(AgendaItem).where(AgendaItem.key == key)).first()
-    if present is None:
-        work.plan(
-            kind,
-            key,
-            due_at,
-            visit.id or 0,
-            subject_id=visit.subject_id,
-            useful_until=useful_until,
-            version=visit.plan_version,
-            code=code,
-            **({"text": text} if text else {}),
-        )
-    elif present.state == "skipped":
-        present.state, present.reason, present.closed_at = "waiting", None, None
-        present.due_at, present.useful_until = due_at, useful_until
-        work.session.flush()
+) -> AgendaItem:
+    """Return the entry of one thing about a visit as it is planned now."""
+    return AgendaItem(
+        kind=kind,
+        key=f"{kind}:{visit.id}:{visit.plan_version}:{code}",
+        due_at=due_at,
+        about_id=visit.id or 0,
+        subject_id=visit.subject_id,
+        useful_until=useful_until,
+        detail={"version": visit.plan_version, "code": code, **({"text": text} if text else {})},
+    )
+
+
+def _enter(work: Work, wanted: Sequence[AgendaItem]) -> None:
+    """Enter things about visits; what was cancelled before and did not go out comes back."""
+    entered = work.plan_all(wanted)
+    for item in wanted:
+        present = entered.get(item.key)
+        if present is not None and present.state == "skipped":
+            present.state, present.reason, present.closed_at = "waiting", None, None
+            present.due_at, present.useful_until = item.due_at, item.useful_until
+    work.session.flush()
 
 
 def replan(work: Work, subject: Subject) -> None:
@@ -93,13 +97,12 @@ def drop_reminders(work: Work, visit: Visit, reason: str) -> None:
 
     An answer ends the reminders alone: whether the visit took place is asked all the same.
     """
-    work.unplan(reason, kind=REMINDER, about_id=visit.id)
-    work.silence(reason, purpose=REMINDER, about_id=visit.id)
     if reason == ANSWERED:
+        work.unplan(reason, kind=REMINDER, about_id=visit.id)
+        work.silence(reason, purpose=REMINDER, about_id=visit.id)
         return
-    for kind in (CHASE, UNANSWERED, overdue.OVERDUE):
-        work.unplan(reason, kind=kind, about_id=visit.id)
-    work.silence(reason, purpose=CHASE, about_id=visit.id)
+    work.unplan(reason, kind=(REMINDER, CHASE, UNANSWERED, overdue.OVERDUE), about_id=visit.id)
+    work.silence(reason, purpose=(REMINDER, CHASE), about_id=visit.id)
     if work.silence(reason, purpose=ANNOUNCE, about_id=visit.subject_id):
         # It named other days as well; they are told anew, as they are then.
         _plan_announcement(work, work.session.get_one(Subject, visit.subject_id))
@@ -175,7 +178,7 @@ def remind_later(work: Work, visit: Visit, moment: datetime) -> datetime:
     if following is not None and following <= moment + polite.merges(work):
         return following
     until = reminder_rules.useful_until(visit.target_on, moment, work.settings.zone, work.protocol.visit_day_ends)
-    _enter(work, visit, REMINDER, f"{LATER}_{later_times(work, visit) + 1}", moment, until)
+    _enter(work, [_entry(visit, REMINDER, f"{LATER}_{later_times(work, visit) + 1}", moment, until)])
     return moment
 
 

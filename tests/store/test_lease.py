@@ -30,8 +30,8 @@ def test_only_one_takes_it_and_the_next_has_a_higher_epoch(store: Store) -> None
     store.write_now(lambda session: lease.give_back(session, 1, NOW))
     assert taken(store, "second") == 2
     assert not store.write_now(lambda session: lease.renew(session, 1, LASTS, NOW))
-    assert store.write_now(lambda session: lease.is_current(session, 2))
-    assert not store.write_now(lambda session: lease.is_current(session, 1))
+    assert store.write_now(lambda session: session.scalar(select(lease.is_current(2))))
+    assert not store.write_now(lambda session: session.scalar(select(lease.is_current(1))))
 
 
 def test_one_that_ran_out_is_free(store: Store) -> None:

@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select, update
 
 from bot.delivery import web
 from bot.store import people
+from bot.store.lease import Deposed
 from bot.store.models import Escalation, Heartbeat, OutboxMessage
 from bot.store.outbox import Room, claim_due
 from bot.story.stage import Stage
@@ -152,9 +153,9 @@ async def test_a_claim_walks_the_lanes_and_keeps_a_chats_order(both_stages: Stag
 
     await stage.deps.store.write(put)
 
-    def claim(room: Room, busy: Sequence[int] = (), held: Sequence[int] = ()) -> list[str]:
+    def claim(room: Room, busy: Sequence[int] = (), held: Sequence[int] = (), epoch: int = 1) -> list[str]:
         with Session(stage.deps.store.engine) as session:
-            found = [row.text for row in claim_due(session, now, 1, busy, held, room)]
+            found = [row.text for row in claim_due(session, now, epoch, busy, held, room).messages]
             session.rollback()
         return found
 
@@ -163,6 +164,8 @@ async def test_a_claim_walks_the_lanes_and_keeps_a_chats_order(both_stages: Stag
     assert claim(Room(0, 1)) == ["4"]
     assert claim(PLENTY, held=[2, 3]) == ["4", "0"]
     assert claim(PLENTY, busy=[2, 3]) == ["0"]
+    with pytest.raises(Deposed):
+        claim(PLENTY, epoch=0)
 
 
 async def test_behind_a_webhook_a_start_after_a_day_asks_again_too(stage: Stage) -> None:
