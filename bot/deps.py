@@ -44,6 +44,10 @@ class Standing:
     def leads(self) -> bool:
         return real_seconds() < self.until
 
+    def leads_in(self, epoch: int) -> bool:
+        """Return whether the time in which this process leads is still the one of ``epoch``."""
+        return self.leads and self.epoch == epoch
+
 
 @dataclass(frozen=True, slots=True)
 class Deps:

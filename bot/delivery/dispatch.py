@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlmodel import Session
@@ -120,8 +121,9 @@ class Dispatcher(ChatLoop[int]):
         try:
             assert message.id is not None
             assert message.epoch is not None
-            # Asked again just before the first byte leaves: this process may have been paused since the claim.
-            http.may_write.set(lambda: self._standing.leads)
+            # Asked again just before the first byte leaves: this process may have been paused since the claim. If it
+            # leads again by now, the fate of what it claimed before has been settled without it.
+            http.may_write.set(partial(self._standing.leads_in, message.epoch))
             try:
                 outcome = await self._channel.deliver(message)
             finally:

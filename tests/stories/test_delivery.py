@@ -6,7 +6,10 @@ from collections.abc import Sequence
 import pytest
 from sqlmodel import Session, col, select, update
 
-from bot.delivery import web
+from bot.delivery import http, web
+from bot.delivery.channel import NotSent, Outcome
+from bot.delivery.dispatch import Dispatcher
+from bot.delivery.pacing import Unpaced
 from bot.store import people
 from bot.store.lease import Deposed
 from bot.store.models import Escalation, Heartbeat, OutboxMessage
@@ -166,6 +169,30 @@ async def test_a_claim_walks_the_lanes_and_keeps_a_chats_order(both_stages: Stag
     assert claim(PLENTY, busy=[2, 3]) == ["0"]
     with pytest.raises(Deposed):
         claim(PLENTY, epoch=0)
+
+
+async def test_who_leads_again_sends_nothing_that_it_claimed_when_it_led_before(stage: Stage) -> None:
+    await study(stage)
+    looks = []
+
+    class Slow:
+        """A channel in which a message waits for its turn while the lead is lost and won again."""
+
+        async def deliver(self, _message: OutboxMessage) -> Outcome:
+            stage.deps.standing.epoch += 1
+            may_write = http.may_write.get()
+            assert may_write is not None
+            looks.append(may_write())
+            return NotSent("another process led meanwhile")
+
+    def put(work: Work) -> None:
+        (account,) = people.speakers(work.session, 1, "patient")
+        work.say(account, "menu.patient", subject_id=1, phone="120")
+
+    await stage.within(put)
+    dispatcher = Dispatcher(stage.deps, Slow(), stage.bot.leadership, Unpaced())
+    await dispatcher.drain()
+    assert looks == [False]
 
 
 async def test_behind_a_webhook_a_start_after_a_day_asks_again_too(stage: Stage) -> None:
