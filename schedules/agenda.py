@@ -48,7 +48,7 @@ PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: 
 REACH: Mapping[str, WorkOn] = {reach.LOOK: reach.look, reach.TELL: reach.tell}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 # Never in the night of a patient who is far away either; what staff are told does not wait for that.
-TO_PATIENTS = frozenset({*polite.IMPORTANCE, outage.ASK})
+TO_PATIENTS = frozenset(polite.IMPORTANCE)
 
 
 async def escalations(deps: Deps) -> None:

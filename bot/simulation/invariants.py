@@ -8,7 +8,6 @@ visit stands at that moment comes from the visit table, for that is the plan whi
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from importlib.util import find_spec
 
 from bot.domain.participation import ParticipationState
 from bot.domain.visits import VisitKind
@@ -31,7 +30,16 @@ SHORTEST_DAYS = 21  # between two injections: the label's minimum, stated here a
 QUIET_FROM, QUIET_TO = 21, 8  # o'clock, stated here again on purpose
 
 # Messages that the bot sends by itself and that can wait; everything else answers somebody or is urgent.
-POLITE = ("reminder.", "visit.announced", "visit.for_caregiver", "visit.missed", "tablets.ask", "outage.ask")
+# All of them, or a message of a kind that is left out here would be the third of a day unseen.
+POLITE = (
+    "reminder.",
+    "visit.announced",
+    "visit.for_caregiver",
+    "visit.with_tablets",
+    "visit.past.ask",
+    "tablets.ask",
+    "outage.ask",
+)
 ASKED = ("tablets.ask",)
 # Words about a case, danger or the bot's own faults: at any hour, and after withdrawal too.
 ALWAYS = (
@@ -82,10 +90,8 @@ class Judge:
         self.arrived: Counter[str] = Counter()
         self._last: dict[tuple[int, str], datetime] = {}
         self._polite: Counter[tuple[int, date]] = Counter()
+        self._shown: dict[tuple[int, date], set[date]] = {}  # days of visits that a phone has shown on a day
         self._ended: dict[str, datetime] = {}  # when a subject was told that all has stopped
-        # Rules are judged once the trial has them: the daily limit, and planning by the clinic's calendar.
-        self._limited = hasattr(world.protocol, "daily_limit")
-        self._by_calendar = find_spec("bot.usecases.closures") is not None
         world.telegram.on_message(self.on_message)
 
     def violate(self, rule: str, subject: str, said: str, at: datetime | None = None) -> None:
@@ -130,8 +136,8 @@ class Judge:
         if not key.startswith(ALWAYS):
             if local.hour >= QUIET_FROM or local.hour < QUIET_TO:
                 self.violate("quiet hours", reader.code, f"{local:%H:%M} {message.text}")
-            if key.startswith(POLITE) and self._limited:
-                self._too_many(reader, message, local.date())
+            if key.startswith(POLITE):
+                self._too_many(reader, message, carried, local.date())
         if key.startswith(POLITE) and not key.startswith("outage."):
             self._stale(reader, message, key, local.date())
 
@@ -158,10 +164,22 @@ class Judge:
     def _opening(self, key: str, locale: str) -> str:
         return self.world.texts.template(key, locale).partition("{")[0].strip() or "\0"
 
-    def _too_many(self, reader: Reader, message: ShownMessage, day: date) -> None:
-        mark = (reader.phone.user_id, day)
+    def _too_many(self, reader: Reader, message: ShownMessage, carried: OutboxMessage, today: date) -> None:
+        """Count the day's messages that can wait; an answer to what the reader has just done never comes here.
+
+        Two things cannot wait (decision 0036) and are no violation themselves, but fill a place: the question
+        how somebody is after the bot was down, and the news that staff have set a visit for today or tomorrow,
+        the first time that this phone shows that day today.
+        """
+        mark = (reader.phone.user_id, today)
         self._polite[mark] += 1
-        if self._polite[mark] > MOST_A_DAY:
+        named, shown = days.named(message.text, today), self._shown.setdefault(mark, set())
+        news = carried.purpose == "visit.announce" and any(
+            on in named and on not in shown for on in (today, today + timedelta(days=1))
+        )
+        if carried.purpose in ("visit.announce", "visit.reminder"):
+            shown.update(named)
+        if self._polite[mark] > MOST_A_DAY and not news and carried.text_key != "outage.ask":
             self.violate(f"more than {MOST_A_DAY} non-urgent messages a day", reader.code, message.text)
 
     def _lock_screen(self, reader: Reader, message: ShownMessage, *, prompted: bool) -> None:
@@ -268,7 +286,7 @@ class Judge:
                 continue  # staff have it in hand
             if not date.fromisoformat(first) <= on <= date.fromisoformat(last):
                 self.violate("planned outside its window", code, said)
-            if self._by_calendar and on > today and not self.clinic.is_open(on):
+            if on > today and not self.clinic.is_open(on):
                 self.violate("planned on a closed day", code, said)
 
     def _left_behind(self) -> None:

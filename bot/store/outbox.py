@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
@@ -155,16 +156,28 @@ def count_of_day(
     session: Session, account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
 ) -> int:
     """Return how many messages of ``purposes`` an account gets on a day: those sent, and those on their way."""
+    return session.exec(select(func.count()).where(*_between(account_id, purposes, starts, ends))).one()
+
+
+def keys_between(
+    session: Session, account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
+) -> Sequence[str]:
+    """Return by which keys the messages of ``purposes`` were made that an account gets in a time."""
+    keys = select(OutboxMessage.dedupe_key).where(*_between(account_id, purposes, starts, ends))
+    return [key for key in session.exec(keys).all() if key is not None]
+
+
+def _between(
+    account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
+) -> tuple[ColumnElement[bool], ...]:
     state, closed_at = col(OutboxMessage.state), col(OutboxMessage.closed_at)
-    return session.exec(
-        select(func.count()).where(
-            OutboxMessage.account_id == account_id,
-            OutboxMessage.created_at > starts - KEPT_AT_MOST,
-            col(OutboxMessage.purpose).in_(purposes),
-            (state.in_(("sent", "unsure")) & (closed_at >= starts))
-            | (state.in_(("waiting", "sending")) & (col(OutboxMessage.due_at) < ends)),
-        )
-    ).one()
+    return (
+        col(OutboxMessage.account_id) == account_id,
+        col(OutboxMessage.created_at) > starts - KEPT_AT_MOST,
+        col(OutboxMessage.purpose).in_(purposes),
+        (state.in_(("sent", "unsure")) & (closed_at >= starts))
+        | (state.in_(("waiting", "sending")) & (col(OutboxMessage.due_at) < ends)),
+    )
 
 
 def too_late(
