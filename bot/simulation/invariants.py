@@ -41,6 +41,9 @@ POLITE = (
     "outage.ask",
 )
 ASKED = ("tablets.ask",)
+# Buttons that offer a day, and texts that tell the day of a visit, asked for or not.
+OFFERS = ("visit.wish", "closure.move", "form")
+TELLS = ("reminder.", "visit.announced", "visit.for_caregiver", "visit.with_tablets", "visit.mine", "back.due_now")
 # Words about a case, danger or the bot's own faults: at any hour, and after withdrawal too.
 ALWAYS = (
     # Somebody of the family has just asked or agreed.
@@ -113,6 +116,7 @@ class Judge:
             return
         key = carried.text_key
         self.arrived[key] += 1
+        self._closed(actor, message, key)
         if isinstance(actor, Reader):
             self._judge(actor, message, key, carried)
         else:
@@ -264,16 +268,18 @@ class Judge:
     # Every evening
 
     def on_evening(self) -> None:
-        """Judge the plan: every visit on a clinic day in its window, or with a task for staff."""
+        """Judge the plan: every visit on a clinic day and in its window, whatever moved it.
+
+        Let be is only what the rules leave to people: a visit without a day (nobody is told one, and staff have
+        the task), the window of a day that staff chose, and a closed day that they typed and confirmed.
+        """
         self._left_behind()
-        today = self.world.local().date()
         rows = self.world.rows(
             "SELECT s.id, s.code, s.arm, v.kind, v.target_on, v.first_on, v.last_on, v.undecided, v.plan_version, "
-            "EXISTS(SELECT 1 FROM escalation e WHERE e.visit_id = v.id AND e.state <> 'resolved') "
-            "FROM visit v JOIN subject s ON s.id = v.subject_id WHERE v.state = 'planned' AND s.state = ?",
+            "v.chosen FROM visit v JOIN subject s ON s.id = v.subject_id WHERE v.state = 'planned' AND s.state = ?",
             ParticipationState.ON_STUDY.value,
         )
-        for number, code, arm, kind, target, first, last, undecided, version, has_task in rows:
+        for number, code, arm, kind, target, first, last, undecided, version, chosen in rows:
             on = date.fromisoformat(target)
             said = f"{kind} planned on {target}, version {version}"
             if kind == VisitKind.INJECTION:
@@ -282,12 +288,31 @@ class Judge:
                 earliest = self._earliest(number)
                 if earliest is not None and on < earliest:
                     self.violate(f"injection planned before day {SHORTEST_DAYS}", code, said)
-            if undecided or has_task or version > 1:
-                continue  # staff have it in hand
-            if not date.fromisoformat(first) <= on <= date.fromisoformat(last):
+            if undecided:
+                continue
+            if not chosen and not date.fromisoformat(first) <= on <= date.fromisoformat(last):
                 self.violate("planned outside its window", code, said)
-            if on > today and not self.clinic.is_open(on):
+            if not self._can_be_seen(code, on):
                 self.violate("planned on a closed day", code, said)
+
+    def _can_be_seen(self, code: str, on: date) -> bool:
+        """Tell whether the clinic works on a day, or staff have insisted on it for this patient."""
+        return self.clinic.is_open(on) or (code, on) in self.clinic.insisted
+
+    def _closed(self, actor: Actor, message: ShownMessage, key: str) -> None:
+        """Judge every day that is offered, to patients and staff alike, and every visit that is told."""
+        today = self._judged_time().date()
+        for button in message.buttons:
+            if action_of(button).startswith(OFFERS):
+                for on in days.named(button.text, today):
+                    if on > today and not self.clinic.is_open(on):
+                        self.violate("a closed day is offered", _name(actor), button.text)
+        if isinstance(actor, Reader) and key.startswith(TELLS):
+            # Today may be named for the tablets; what was told of a day gone by was judged when it was to come.
+            tablets = self.world.protocol.arms[self._subject(actor.code)[1]].tablets
+            for on in days.named(message.text, today):
+                if on >= today + timedelta(days=tablets) and not self._can_be_seen(actor.code, on):
+                    self.violate("a visit on a closed day is told", actor.code, message.text)
 
     def _left_behind(self) -> None:
         """Judge what lies still: nothing may be due for long without an outcome, and every fault is a finding."""

@@ -28,6 +28,7 @@ HABITS = {
     "attends": 0.93,
     "caregiver": 0.25,
     "consents": 0.97,
+    "insists_on_closed_day": 0.1,  # staff who choose a day
     "a day: falls silent": 0.004,
     "a day: blocks": 0.0012,
     "a day: writes": 0.015,
