@@ -8,12 +8,15 @@ visit stands at that moment comes from the visit table, for that is the plan whi
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from bot.domain.participation import ParticipationState
 from bot.domain.visits import VisitKind
+from bot.domain.zones import ZONES, code_of
 from bot.simulation import days
 from bot.simulation.clinic import Clinic
 from bot.simulation.people import Actor, Reader, action_of
+from bot.simulation.plan import START
 from bot.simulation.world import World, stored
 from bot.simulator.parts import Change, ShownMessage
 from bot.simulator.phones import Phone
@@ -65,6 +68,8 @@ ANSWERING = timedelta(minutes=15)
 # The same words again so soon are a duplicate, for they name their day or their case.
 TOLD_TWICE = timedelta(hours=20)
 LEFT_BEHIND = timedelta(minutes=15)
+# What is about the day of a visit names the place, and to whom is far away whose days are meant.
+ABOUT_DAYS = ("visit.reminder", "visit.announce")
 REPEATS = ("delivery.repeated", "delivery.shown_again")
 
 
@@ -94,6 +99,7 @@ class Judge:
         self._last: dict[tuple[int, str], datetime] = {}
         self._polite: Counter[tuple[int, date]] = Counter()
         self._shown: dict[tuple[int, date], set[date]] = {}  # days of visits that a phone has shown on a day
+        self._away: dict[str, tuple[ZoneInfo, datetime]] = {}  # where a subject said to be, and since when
         self._ended: dict[str, datetime] = {}  # when a subject was told that all has stopped
         world.telegram.on_message(self.on_message)
 
@@ -134,6 +140,7 @@ class Judge:
         self._whose(reader, message, carried)
         self._after_the_end(reader, message, key, prompted=prompted)
         self._lock_screen(reader, message, prompted=prompted)
+        self._whose_days(reader, message, key, carried)
         if prompted:
             return
         self._duplicate(reader, message, key)
@@ -141,6 +148,7 @@ class Judge:
             if local.hour >= QUIET_FROM or local.hour < QUIET_TO:
                 self.violate("quiet hours", reader.code, f"{local:%H:%M} {message.text}")
             if key.startswith(POLITE):
+                self._far_night(reader, message, carried)
                 self._too_many(reader, message, carried, local.date())
         if key.startswith(POLITE) and not key.startswith("outage."):
             self._stale(reader, message, key, local.date())
@@ -190,6 +198,38 @@ class Judge:
         first = message.text[:FIRST_SHOWN].lower()
         if not prompted and any(word in first for word in TELLING):
             self.violate("the lock screen tells of the trial", reader.code, first)
+
+    def _whose_days(self, reader: Reader, message: ShownMessage, key: str, carried: OutboxMessage) -> None:
+        """A day is the site's, and a message about one says so to whom is elsewhere, and to nobody else."""
+        zone, since = self._where(reader.code)
+        if key == "zone.kept":
+            kept = message.text.removeprefix(self._opening(key, reader.locale)).lstrip()
+            for code, name in ZONES.items():
+                if kept.startswith(self.world.text(f"zone.{code}", reader.locale)):
+                    self._away[reader.code] = (ZoneInfo(name), self.world.machine.now())
+            return
+        if carried.created_at <= since or not (key == "visit.mine" or carried.purpose in ABOUT_DAYS):
+            return
+        site = self.world.text(f"zone.{code_of(self.world.settings.site_timezone)}", reader.locale)
+        if (site in message.text) is not (zone != self.world.settings.zone):
+            self.violate("whose days are meant is not said, or said for nothing", reader.code, message.text)
+
+    def _far_night(self, reader: Reader, message: ShownMessage, carried: OutboxMessage) -> None:
+        """What can wait comes in no night where the patient is.
+
+        Let be is what was due by day and could not be sent for long (decision 0040), and what was on its way
+        when the patient said to be elsewhere.
+        """
+        zone, since = self._where(reader.code)
+        now = self.world.machine.now()
+        hour = now.astimezone(zone).hour
+        if carried.created_at <= since or now - carried.due_at > LEFT_BEHIND:
+            return
+        if hour >= QUIET_FROM or hour < QUIET_TO:
+            self.violate("the night where the patient is", reader.code, f"{hour}:00 {message.text}")
+
+    def _where(self, code: str) -> tuple[ZoneInfo, datetime]:
+        return self._away.get(code, (self.world.settings.zone, START))
 
     def _whose(self, reader: Reader, message: ShownMessage, carried: OutboxMessage) -> None:
         number, arm = self._subject(reader.code)

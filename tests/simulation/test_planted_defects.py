@@ -14,7 +14,7 @@ from bot.simulation import troubles
 from bot.store import outbox, people
 from bot.store.models import OutboxMessage, Visit
 from bot.texts import Texts
-from bot.usecases import escalate, plan, polite, screens, start, tablets, visit_reminders
+from bot.usecases import escalate, plan, polite, screens, start, tablets, visit_reminders, zones
 from bot.work import Work
 from schedules import agenda
 from tests.simulation.conftest import Simulate
@@ -107,6 +107,27 @@ def test_a_reminder_of_an_older_plan_is_found(simulate: Simulate, monkeypatch: P
     monkeypatch.setattr(visit_reminders, "drop_reminders", lambda *_: None)
     monkeypatch.setattr(agenda, "REMINDERS", {**agenda.REMINDERS, polite.REMINDER: as_it_was})
     assert found(simulate, "stale", 20, {"another_day": 0.8})
+
+
+def test_days_that_do_not_say_whose_they_are_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(zones, "elsewhere", lambda *_: False)
+    assert found(simulate, "whose days are meant", 14, {"a day: travels": 0.5})
+
+
+def test_days_of_the_place_where_the_patient_is_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = visit_reminders.where
+
+    def of_the_phone(work: Work, subject: Any, day: Any = None) -> dict[str, object]:
+        return real(work, subject, day and day - timedelta(days=subject.timezone != work.settings.site_timezone))
+
+    monkeypatch.setattr(visit_reminders, "where", of_the_phone)
+    assert found(simulate, "stale", 20, {"a day: travels": 0.5})
+
+
+def test_a_reminder_in_the_night_of_a_traveller_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = zones.out_of_nights
+    monkeypatch.setattr(zones, "out_of_nights", lambda work, _subject, moment: real(work, None, moment))
+    assert found(simulate, "the night where the patient is", 14, {"a day: travels": 0.5})
 
 
 def test_a_message_that_is_sent_twice_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
