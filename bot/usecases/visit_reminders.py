@@ -126,6 +126,9 @@ def remind(work: Work, item: AgendaItem) -> str:
     if visit.id != next(each.id for each in together if each.reply in (None, NEED_HELP)):
         # One message names both visits of a day; the first of them that is not answered carries it.
         return "said with the other visit of that day"
+    if not _asked_for(item) and _comes_again(work, item, today=True):
+        # It was put off until the day of the next one, which would say the same words.
+        return "said with the reminder that comes today"
     reader = polite.decides(work, subject)
     told = partial(_told_otherwise, work, reader, item)
     if (held := polite.hold_back(work, subject, item, told=told)) is not None:
@@ -166,20 +169,35 @@ def remind(work: Work, item: AgendaItem) -> str:
 def _told_otherwise(work: Work, reader: Account | None, item: AgendaItem) -> bool:
     """Tell whether a reader has heard of the visit's day today, or is reminded of it once more."""
     visit = work.session.get_one(Visit, item.about_id)
-    again = select(AgendaItem.id).where(
+    return _comes_again(work, item) or (reader is not None and visit.target_on in _told_today(work, reader))
+
+
+def _asked_for(item: AgendaItem) -> bool:
+    """Tell whether the patient asked for this reminder."""
+    return str(item.detail["code"]).startswith(f"{LATER}_")
+
+
+def _comes_again(work: Work, item: AgendaItem, *, today: bool = False) -> bool:
+    """Tell whether another reminder of the same visit is still to come, or to come today."""
+    others = [
         AgendaItem.kind == REMINDER,
-        AgendaItem.about_id == visit.id,
+        AgendaItem.about_id == item.about_id,
         AgendaItem.state == "waiting",
         AgendaItem.id != item.id,
-    )
-    if work.session.exec(again.limit(1)).first() is not None:
-        return True
-    return reader is not None and visit.target_on in _told_today(work, reader)
+    ]
+    if today:
+        others.append(AgendaItem.due_at < _midnight(work, 1))
+    return work.session.exec(select(AgendaItem.id).where(*others).limit(1)).first() is not None
+
+
+def _midnight(work: Work, days: int) -> datetime:
+    """Return when the day so many days from today begins at the site."""
+    return reminder_rules.daily_at(work.today + timedelta(days=days), time(0), work.settings.zone)
 
 
 def _told_today(work: Work, reader: Account) -> set[date]:
     """Return the days of visits that a phone has shown today, or is about to show, unless they were moved since."""
-    plans = _told_plans(work, reader, reminder_rules.daily_at(work.today, time(0), work.settings.zone))
+    plans = _told_plans(work, reader, _midnight(work, 0))
     found = work.session.exec(select(Visit).where(col(Visit.id).in_({number for number, _ in plans}))).all()
     return {each.target_on for each in found if (each.id, each.plan_version) in plans}
 
@@ -187,8 +205,7 @@ def _told_today(work: Work, reader: Account) -> set[date]:
 def _told_plans(work: Work, reader: Account, since: datetime) -> set[tuple[int | None, int]]:
     """Return which visits, and in which version of their plan, a phone has shown or is about to show."""
     plans: set[tuple[int | None, int]] = set()
-    ends = reminder_rules.daily_at(work.today + timedelta(days=1), time(0), work.settings.zone)
-    for key in outbox.keys_between(work.session, reader.id or 0, (REMINDER, ANNOUNCE), since, ends):
+    for key in outbox.keys_between(work.session, reader.id or 0, (REMINDER, ANNOUNCE), since, _midnight(work, 1)):
         kind, about, rest, *_ = key.split(":")
         # An announcement's key names all visits that it tells, a reminder's the one that carries it.
         told = [f"{about}.{rest}"] if kind == REMINDER else rest.split(",") if kind == ANNOUNCE and rest else []

@@ -88,7 +88,7 @@ def test_a_third_message_on_a_caregivers_phone_is_found(simulate: Simulate, monk
 
 def test_a_reminder_of_an_older_plan_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
     """What was planned for the day before a move goes out as it was planned."""
-    before: dict[tuple[int, int], date] = {}
+    before: dict[tuple[int | None, int], date] = {}
     move, remind = plan.move, visit_reminders.remind
 
     def moved(work: Work, visit: Any, on: date, *planned: Any) -> None:

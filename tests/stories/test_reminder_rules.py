@@ -177,6 +177,22 @@ class TestEachPhone:
         (given_up,) = await rows(study.stage, AgendaItem, kind=polite.REMINDER, reason=polite.ENOUGH)
         assert given_up.detail["code"] == "day_1"
 
+    async def test_a_reminder_that_was_put_off_does_not_say_tomorrow_twice(self, study: Study) -> None:
+        # The one of three days before finds no room on two days; on the third the next one is due.
+        for number, moment in enumerate(("2026-11-13T09:00", "2026-11-14T07:30")):
+            await study.stage.until(at(moment))
+            for each in range(2):
+                await fill(study, "S-003", 2 * number + each)
+        sees = Watch(study.clara)
+        await study.stage.until(at("2026-11-16T07:00"))
+        assert reminders(study.clara, sees.new) == [(REMINDERS[1], "11-15 18:00")]
+        (late,) = [
+            each
+            for each in await rows(study.stage, AgendaItem, kind=polite.REMINDER)
+            if each.detail["code"] == "day_3" and each.subject_id == (await planned(study, "S-003")).subject_id
+        ]
+        assert late.reason == "said with the reminder that comes today"
+
     async def test_the_news_of_a_visit_tomorrow_goes_over_the_limit(self, study: Study) -> None:
         await study.stage.until(at("2026-11-12T09:00"))
         sees = Watch(study.clara)
