@@ -134,7 +134,7 @@ class Judge:
 
     def _judge(self, reader: Reader, message: ShownMessage, key: str, carried: OutboxMessage) -> None:
         local = self._judged_time()
-        prompted = self._is_answer(reader, key)
+        prompted = self._is_answer(reader, carried)
         if key.startswith(FOR_STAFF):
             self.violate("wrong person: a patient got a message for staff", reader.code, message.text)
         self._whose(reader, message, carried)
@@ -157,11 +157,17 @@ class Judge:
         """Return the time by which the bot is judged: its machine's, for it cannot know of a wrong clock."""
         return self.world.local(self.world.machine.now())
 
-    def _is_answer(self, reader: Reader, key: str) -> bool:
+    def _is_answer(self, reader: Reader, carried: OutboxMessage) -> bool:
+        """Tell whether somebody is being answered; what the bot begins by itself is that in the same moment only.
+
+        The question about tablets is both: put by the bot, or shown to whom asked for it, who may be answered
+        a little late when the send had to be tried again.
+        """
         if reader.acted_at is None:
             return False
         since = self.world.now - reader.acted_at
-        return since == timedelta(0) if key.startswith(POLITE) else since <= ANSWERING
+        begun = carried.text_key.startswith(POLITE) and carried.purpose != "answer"
+        return since == timedelta(0) if begun else since <= ANSWERING
 
     def _duplicate(self, reader: Actor, message: ShownMessage, key: str) -> None:
         if any(message.text.startswith(self._opening(each, reader.locale)) for each in REPEATS):
