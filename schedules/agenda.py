@@ -40,6 +40,7 @@ REMINDERS: Mapping[str, WorkOn] = {
     overdue.OVERDUE: overdue.tell,
     closures.LIST: closures.tell,
     visit_reminders.ANNOUNCE: visit_reminders.announce_due,
+    visit_reminders.GONE: visit_reminders.gone_due,
     visit_reminders.CHASE: chase.ask_due,
     visit_reminders.UNANSWERED: chase.unanswered,
     outage.ASK: outage.ask,
@@ -48,7 +49,7 @@ PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: 
 REACH: Mapping[str, WorkOn] = {reach.LOOK: reach.look, reach.TELL: reach.tell}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 # Never in the night of a patient who is far away either; what staff are told does not wait for that.
-TO_PATIENTS = frozenset({*polite.IMPORTANCE, outage.ASK})
+TO_PATIENTS = frozenset(polite.IMPORTANCE)
 
 
 async def escalations(deps: Deps) -> None:

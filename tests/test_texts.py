@@ -56,7 +56,7 @@ FOR_STAFF = (
 # These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
 PARTS = (
     "back.tablets", "back.visit", "command.", "dose.skip.", "language.", "protocol.", "relation.", "report.line.",
-    "report.short.", "toast.", "urgency.", "visit.announced.gone", "visit.announced.still", "visit.bring.",
+    "report.short.", "toast.", "urgency.", "visit.gone.", "visit.bring.",
     "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands", "visit.titled",
 )  # fmt: skip
 LOCK_SCREEN = 60
@@ -92,7 +92,7 @@ def filled(key: str, locale: str, said: str) -> str:
     line = texts.text("visit.mine.line", locale, **visit)
     inner = {
         **visit,
-        "gone": texts.text("visit.announced.gone", locale, **visit),
+        "gone": texts.text("visit.gone.line", locale, **visit),
         "wish": day,
         "since": short_day,
         "until": short_day,

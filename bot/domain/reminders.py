@@ -112,6 +112,7 @@ class Importance(IntEnum):
     NUDGE = 0  # asking once more
     QUESTION = 1  # the daily question
     VISIT = 2  # whatever is about a visit
+    SAFETY = 3  # how is the patient, after the bot was down: never held back, but it fills a place
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,13 @@ def reminders_for(
 
 
 def room_today(
-    message: CanWait, said: int, to_come: Collection[CanWait], limit: DailyLimit, next_morning: datetime
+    message: CanWait,
+    said: int,
+    to_come: Collection[CanWait],
+    limit: DailyLimit,
+    next_morning: datetime,
+    *,
+    told: bool = False,
 ) -> Room:
     """Return what becomes of a message that is due now, when ``said`` messages were said today already.
 
@@ -267,21 +274,27 @@ def room_today(
 
     What has no place is put off to the next morning when it is still of use then. Otherwise a nudge or a
     daily question is given up, for the patient can still answer from the menu and tomorrow has a question of
-    its own; a message about a visit is not, for it is about today or tomorrow.
+    its own. A message about a visit is given up when this is ``told`` by another one, said or still to come;
+    otherwise it is not, for it is about today or tomorrow. A message for safety is never held back.
     """
+    if message.importance is Importance.SAFETY:
+        return Room.SAY if said < limit.messages else Room.SAY_OVER
     can_wait = message.useful_until > next_morning
     before = [
         other
         for other in to_come
-        if other.useful_until <= next_morning
-        and other.importance > Importance.NUDGE
-        and (can_wait or other.importance > message.importance)
+        if other.importance is Importance.SAFETY
+        or (
+            other.useful_until <= next_morning
+            and other.importance > Importance.NUDGE
+            and (can_wait or other.importance > message.importance)
+        )
     ]
     if said + len(before) < limit.messages:
         return Room.SAY
     if can_wait:
         return Room.PUT_OFF
-    if message.importance < Importance.VISIT:
+    if message.importance < Importance.VISIT or told:
         return Room.GIVE_UP
     return Room.SAY_OVER
 

@@ -60,6 +60,8 @@ class Clinic:
     readers: dict[str, list[Reader]] = field(default_factory=dict)
     actors: dict[int, Actor] = field(default_factory=dict)
     truths: dict[tuple[str, str, date], Truth] = field(default_factory=dict)
+    # Whom staff wanted to see although the clinic is closed: the day they typed, and confirmed when asked again.
+    insisted: set[tuple[str, date]] = field(default_factory=set)
 
     @property
     def plan(self) -> Plan:
@@ -313,11 +315,26 @@ class Member(Actor):
                 wanted = [each for each in buttons if held_on in days.named(each.text, held_on)]
                 act = self.press(asked, wanted[0]) if wanted else self.write(held_on.isoformat())
                 held_on = None if wanted else held_on
+            elif buttons and (closed := self._wants_closed_day(asked, buttons)) is not None:
+                act = self.write(closed.isoformat())
             elif buttons:
                 act = self.press(asked, self._sensible(buttons))
             else:
                 act = self.write(WRITTEN)
             await self.does(act)
+
+    def _wants_closed_day(self, asked: ShownMessage, buttons: Sequence[Button]) -> date | None:
+        """Return a closed day to type where a coming day is asked for, as staff do who open for one patient."""
+        today = self.world.local().date()
+        offered = [day for button in buttons for day in days.named(button.text, today)]
+        code = CODE.search(asked.text)
+        if not offered or min(offered) <= today or code is None or not self.chance("insists_on_closed_day"):
+            return None
+        closed = next((day for n in range(8) if not self.clinic.is_open(day := offered[0] + timedelta(days=n))), None)
+        if closed is not None:
+            self.clinic.insisted.add((code.group(), closed))
+            self.world.counts["staff: a closed day"] += 1
+        return closed
 
     def _sensible(self, buttons: Sequence[Button]) -> Button:
         for key in ("form.button.save", "form.button.yes"):

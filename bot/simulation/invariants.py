@@ -8,13 +8,15 @@ visit stands at that moment comes from the visit table, for that is the plan whi
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from importlib.util import find_spec
+from zoneinfo import ZoneInfo
 
 from bot.domain.participation import ParticipationState
 from bot.domain.visits import VisitKind
+from bot.domain.zones import ZONES, code_of
 from bot.simulation import days
 from bot.simulation.clinic import Clinic
 from bot.simulation.people import Actor, Reader, action_of
+from bot.simulation.plan import START
 from bot.simulation.world import World, stored
 from bot.simulator.parts import Change, ShownMessage
 from bot.simulator.phones import Phone
@@ -31,8 +33,21 @@ SHORTEST_DAYS = 21  # between two injections: the label's minimum, stated here a
 QUIET_FROM, QUIET_TO = 21, 8  # o'clock, stated here again on purpose
 
 # Messages that the bot sends by itself and that can wait; everything else answers somebody or is urgent.
-POLITE = ("reminder.", "visit.announced", "visit.for_caregiver", "visit.missed", "tablets.ask", "outage.ask")
+# All of them, or a message of a kind that is left out here would be the third of a day unseen.
+POLITE = (
+    "reminder.",
+    "visit.announced",
+    "visit.gone",
+    "visit.for_caregiver",
+    "visit.with_tablets",
+    "visit.past.ask",
+    "tablets.ask",
+    "outage.ask",
+)
 ASKED = ("tablets.ask",)
+# Buttons that offer a day, and texts that tell the day of a visit, asked for or not.
+OFFERS = ("visit.wish", "closure.move", "form")
+TELLS = ("reminder.", "visit.announced", "visit.for_caregiver", "visit.with_tablets", "visit.mine", "back.due_now")
 # Words about a case, danger or the bot's own faults: at any hour, and after withdrawal too.
 ALWAYS = (
     # Somebody of the family has just asked or agreed.
@@ -54,6 +69,9 @@ ANSWERING = timedelta(minutes=15)
 # The same words again so soon are a duplicate, for they name their day or their case.
 TOLD_TWICE = timedelta(hours=20)
 LEFT_BEHIND = timedelta(minutes=15)
+# What is about the day of a visit names the place, and to whom is far away whose days are meant.
+ABOUT_DAYS = ("visit.reminder", "visit.announce")
+CANNOT_WAIT = ("outage.ask", "visit.gone")
 REPEATS = ("delivery.repeated", "delivery.shown_again")
 
 
@@ -82,10 +100,9 @@ class Judge:
         self.arrived: Counter[str] = Counter()
         self._last: dict[tuple[int, str], datetime] = {}
         self._polite: Counter[tuple[int, date]] = Counter()
+        self._shown: dict[tuple[int, date], set[date]] = {}  # days of visits that a phone has shown on a day
+        self._away: dict[str, tuple[ZoneInfo, datetime]] = {}  # where a subject said to be, and since when
         self._ended: dict[str, datetime] = {}  # when a subject was told that all has stopped
-        # Rules are judged once the trial has them: the daily limit, and planning by the clinic's calendar.
-        self._limited = hasattr(world.protocol, "daily_limit")
-        self._by_calendar = find_spec("bot.usecases.closures") is not None
         world.telegram.on_message(self.on_message)
 
     def violate(self, rule: str, subject: str, said: str, at: datetime | None = None) -> None:
@@ -107,6 +124,7 @@ class Judge:
             return
         key = carried.text_key
         self.arrived[key] += 1
+        self._closed(actor, message, key)
         if isinstance(actor, Reader):
             self._judge(actor, message, key, carried)
         else:
@@ -118,32 +136,40 @@ class Judge:
 
     def _judge(self, reader: Reader, message: ShownMessage, key: str, carried: OutboxMessage) -> None:
         local = self._judged_time()
-        prompted = self._is_answer(reader, key)
+        prompted = self._is_answer(reader, carried)
         if key.startswith(FOR_STAFF):
             self.violate("wrong person: a patient got a message for staff", reader.code, message.text)
         self._whose(reader, message, carried)
         self._after_the_end(reader, message, key, prompted=prompted)
         self._lock_screen(reader, message, prompted=prompted)
+        self._whose_days(reader, message, key, carried)
         if prompted:
             return
         self._duplicate(reader, message, key)
         if not key.startswith(ALWAYS):
             if local.hour >= QUIET_FROM or local.hour < QUIET_TO:
                 self.violate("quiet hours", reader.code, f"{local:%H:%M} {message.text}")
-            if key.startswith(POLITE) and self._limited:
-                self._too_many(reader, message, local.date())
-        if key.startswith(POLITE) and not key.startswith("outage."):
+            if key.startswith(POLITE):
+                self._far_night(reader, message, carried)
+                self._too_many(reader, message, carried, local.date())
+        if key.startswith(POLITE) and carried.purpose not in CANNOT_WAIT:
             self._stale(reader, message, key, local.date())
 
     def _judged_time(self) -> datetime:
         """Return the time by which the bot is judged: its machine's, for it cannot know of a wrong clock."""
         return self.world.local(self.world.machine.now())
 
-    def _is_answer(self, reader: Reader, key: str) -> bool:
+    def _is_answer(self, reader: Reader, carried: OutboxMessage) -> bool:
+        """Tell whether somebody is being answered; what the bot begins by itself is that in the same moment only.
+
+        The question about tablets is both: put by the bot, or shown to whom asked for it, who may be answered
+        a little late when the send had to be tried again.
+        """
         if reader.acted_at is None:
             return False
         since = self.world.now - reader.acted_at
-        return since == timedelta(0) if key.startswith(POLITE) else since <= ANSWERING
+        begun = carried.text_key.startswith(POLITE) and carried.purpose != "answer"
+        return since == timedelta(0) if begun else since <= ANSWERING
 
     def _duplicate(self, reader: Actor, message: ShownMessage, key: str) -> None:
         if any(message.text.startswith(self._opening(each, reader.locale)) for each in REPEATS):
@@ -158,16 +184,60 @@ class Judge:
     def _opening(self, key: str, locale: str) -> str:
         return self.world.texts.template(key, locale).partition("{")[0].strip() or "\0"
 
-    def _too_many(self, reader: Reader, message: ShownMessage, day: date) -> None:
-        mark = (reader.phone.user_id, day)
+    def _too_many(self, reader: Reader, message: ShownMessage, carried: OutboxMessage, today: date) -> None:
+        """Count the day's messages that can wait; an answer to what the reader has just done never comes here.
+
+        Three things cannot wait (decision 0036) and are no violation themselves, but fill a place: the question
+        how somebody is after the bot was down, the news that a visit was taken out of the plan, and the news that
+        staff have set a visit for today or tomorrow, the first time that this phone shows that day today.
+        """
+        mark = (reader.phone.user_id, today)
         self._polite[mark] += 1
-        if self._polite[mark] > MOST_A_DAY:
+        named, shown = days.named(message.text, today), self._shown.setdefault(mark, set())
+        news = carried.purpose == "visit.announce" and any(
+            on in named and on not in shown for on in (today, today + timedelta(days=1))
+        )
+        if carried.purpose in ("visit.announce", "visit.reminder"):
+            shown.update(named)
+        if self._polite[mark] > MOST_A_DAY and not news and carried.purpose not in CANNOT_WAIT:
             self.violate(f"more than {MOST_A_DAY} non-urgent messages a day", reader.code, message.text)
 
     def _lock_screen(self, reader: Reader, message: ShownMessage, *, prompted: bool) -> None:
         first = message.text[:FIRST_SHOWN].lower()
         if not prompted and any(word in first for word in TELLING):
             self.violate("the lock screen tells of the trial", reader.code, first)
+
+    def _whose_days(self, reader: Reader, message: ShownMessage, key: str, carried: OutboxMessage) -> None:
+        """A day is the site's, and a message about one says so to whom is elsewhere, and to nobody else."""
+        zone, since = self._where(reader.code)
+        if key == "zone.kept":
+            kept = message.text.removeprefix(self._opening(key, reader.locale)).lstrip()
+            for code, name in ZONES.items():
+                if kept.startswith(self.world.text(f"zone.{code}", reader.locale)):
+                    self._away[reader.code] = (ZoneInfo(name), self.world.machine.now())
+            return
+        if carried.created_at <= since or not (key == "visit.mine" or carried.purpose in ABOUT_DAYS):
+            return
+        site = self.world.text(f"zone.{code_of(self.world.settings.site_timezone)}", reader.locale)
+        if (site in message.text) is not (zone != self.world.settings.zone):
+            self.violate("whose days are meant is not said, or said for nothing", reader.code, message.text)
+
+    def _far_night(self, reader: Reader, message: ShownMessage, carried: OutboxMessage) -> None:
+        """What can wait comes in no night where the patient is.
+
+        Let be is what was due by day and could not be sent for long (decision 0040), and what was on its way
+        when the patient said to be elsewhere.
+        """
+        zone, since = self._where(reader.code)
+        now = self.world.machine.now()
+        hour = now.astimezone(zone).hour
+        if carried.created_at <= since or now - carried.due_at > LEFT_BEHIND:
+            return
+        if hour >= QUIET_FROM or hour < QUIET_TO:
+            self.violate("the night where the patient is", reader.code, f"{hour}:00 {message.text}")
+
+    def _where(self, code: str) -> tuple[ZoneInfo, datetime]:
+        return self._away.get(code, (self.world.settings.zone, START))
 
     def _whose(self, reader: Reader, message: ShownMessage, carried: OutboxMessage) -> None:
         number, arm = self._subject(reader.code)
@@ -179,7 +249,8 @@ class Judge:
         ):
             self.violate("wrong arm: tablets", reader.code, message.text)
         injection = self.world.text(f"visit.kind.{VisitKind.INJECTION}", reader.locale)
-        if not rules.injections and carried.text_key.startswith(POLITE) and injection in message.text:
+        told = carried.text_key.startswith(POLITE) and carried.purpose != "visit.gone"
+        if not rules.injections and told and injection in message.text:
             self.violate("wrong arm: injection", reader.code, message.text)
 
     def _after_the_end(self, reader: Reader, message: ShownMessage, key: str, *, prompted: bool) -> None:
@@ -246,16 +317,18 @@ class Judge:
     # Every evening
 
     def on_evening(self) -> None:
-        """Judge the plan: every visit on a clinic day in its window, or with a task for staff."""
+        """Judge the plan: every visit on a clinic day and in its window, whatever moved it.
+
+        Let be is only what the rules leave to people: a visit without a day (nobody is told one, and staff have
+        the task), the window of a day that staff chose, and a closed day that they typed and confirmed.
+        """
         self._left_behind()
-        today = self.world.local().date()
         rows = self.world.rows(
             "SELECT s.id, s.code, s.arm, v.kind, v.target_on, v.first_on, v.last_on, v.undecided, v.plan_version, "
-            "EXISTS(SELECT 1 FROM escalation e WHERE e.visit_id = v.id AND e.state <> 'resolved') "
-            "FROM visit v JOIN subject s ON s.id = v.subject_id WHERE v.state = 'planned' AND s.state = ?",
+            "v.chosen FROM visit v JOIN subject s ON s.id = v.subject_id WHERE v.state = 'planned' AND s.state = ?",
             ParticipationState.ON_STUDY.value,
         )
-        for number, code, arm, kind, target, first, last, undecided, version, has_task in rows:
+        for number, code, arm, kind, target, first, last, undecided, version, chosen in rows:
             on = date.fromisoformat(target)
             said = f"{kind} planned on {target}, version {version}"
             if kind == VisitKind.INJECTION:
@@ -264,12 +337,31 @@ class Judge:
                 earliest = self._earliest(number)
                 if earliest is not None and on < earliest:
                     self.violate(f"injection planned before day {SHORTEST_DAYS}", code, said)
-            if undecided or has_task or version > 1:
-                continue  # staff have it in hand
-            if not date.fromisoformat(first) <= on <= date.fromisoformat(last):
+            if undecided:
+                continue
+            if not chosen and not date.fromisoformat(first) <= on <= date.fromisoformat(last):
                 self.violate("planned outside its window", code, said)
-            if self._by_calendar and on > today and not self.clinic.is_open(on):
+            if not self._can_be_seen(code, on):
                 self.violate("planned on a closed day", code, said)
+
+    def _can_be_seen(self, code: str, on: date) -> bool:
+        """Tell whether the clinic works on a day, or staff have insisted on it for this patient."""
+        return self.clinic.is_open(on) or (code, on) in self.clinic.insisted
+
+    def _closed(self, actor: Actor, message: ShownMessage, key: str) -> None:
+        """Judge every day that is offered, to patients and staff alike, and every visit that is told."""
+        today = self._judged_time().date()
+        for button in message.buttons:
+            if action_of(button).startswith(OFFERS):
+                for on in days.named(button.text, today):
+                    if on > today and not self.clinic.is_open(on):
+                        self.violate("a closed day is offered", _name(actor), button.text)
+        if isinstance(actor, Reader) and key.startswith(TELLS):
+            # Today may be named for the tablets; what was told of a day gone by was judged when it was to come.
+            tablets = self.world.protocol.arms[self._subject(actor.code)[1]].tablets
+            for on in days.named(message.text, today):
+                if on >= today + timedelta(days=tablets) and not self._can_be_seen(actor.code, on):
+                    self.violate("a visit on a closed day is told", actor.code, message.text)
 
     def _left_behind(self) -> None:
         """Judge what lies still: nothing may be due for long without an outcome, and every fault is a finding."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bot.domain import zones
 from bot.simulation.plan import Plan
 from bot.simulation.world import World
 from bot.simulator.parts import Button, ShownMessage
@@ -28,6 +29,7 @@ HABITS = {
     "attends": 0.93,
     "caregiver": 0.25,
     "consents": 0.97,
+    "insists_on_closed_day": 0.1,  # staff who choose a day
     "a day: falls silent": 0.004,
     "a day: blocks": 0.0012,
     "a day: writes": 0.015,
@@ -35,6 +37,7 @@ HABITS = {
     "a day: presses an old button": 0.02,
     "a day: looks": 0.02,
     "a day: changes the hour": 0.002,
+    "a day: travels": 0.006,
     "a day: withdraws": 0.00008,
     "a day: staff change the plan": 0.004,
 }
@@ -132,6 +135,7 @@ class Reader(Actor):
         self.relation = relation
         self.silent_until = world.now
         self.wants: str | None = None  # the action this person is looking for
+        self.going_to = ""  # the zone this person is about to say, as the bot calls it
         self.gone = False  # has withdrawn and leaves the phone alone
 
     def sees(self, message: ShownMessage) -> None:
@@ -270,6 +274,33 @@ class Reader(Actor):
         self.wants = "settings.hour"
         await self.write("/settings")
 
+    async def travel(self) -> None:
+        """Go somewhere, tell the bot, and tell it again on coming home."""
+        if self.relation != "patient" or self.going_to:
+            return
+        self.world.counts["journeys"] += 1
+        home = zones.code_of(self.world.settings.site_timezone) or ""
+        elsewhere = [code for code in zones.ZONES if code != home]
+        await self._say_where(self.dice.choice(elsewhere))
+
+        async def come_home() -> None:
+            await self._say_where(home)
+            self.going_to = ""
+
+        self.world.at(self.world.now + timedelta(days=self.dice.randrange(3, 20)), come_home)
+
+    async def _say_where(self, code: str) -> None:
+        """Go through the settings; who has just arrived does it in one go."""
+        self.going_to = code
+        silent_until, self.silent_until = self.silent_until, self.world.plan.ends_at
+        for shown in await self.does(self.write("/settings")):
+            for button in buttons_of(shown, "settings.zone"):
+                for asked in await self.does(self.press(shown, button)):
+                    named = self._by_label(buttons_of(asked, "settings.set_zone"), f"zone.{code}")
+                    if named is not None:
+                        await self.does(self.press(asked, named))
+        self.silent_until = silent_until
+
     async def withdraw(self) -> None:
         self.wants = "stop.confirm"
         await self.write("/stop")
@@ -300,5 +331,6 @@ DAYS: tuple[tuple[str, Callable[[Reader], Awaitable[None]]], ...] = (
     ("presses an old button", Reader.press_old),
     ("looks", Reader.look),
     ("changes the hour", Reader.change_hour),
+    ("travels", Reader.travel),
     ("withdraws", Reader.withdraw),
 )

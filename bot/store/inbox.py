@@ -55,20 +55,17 @@ def _first_of_each(free: ColumnElement[bool]) -> Any:
         .limit(LOOKED_AT)
         .subquery()
     )
-    number = func.min(looked_at.c.id)
+    oldest = func.min(looked_at.c.id)
     first = (
-        select(number.label("id"), func.count().label("waiting"))
+        select(oldest, func.count())
         .select_from(looked_at)
         .group_by(looked_at.c.chat_id)
-        .order_by(number)
+        .order_by(oldest)
         .limit(bindparam("many"))
         .subquery()
     )
-    return (
-        select(InboxUpdate, first.c.waiting)
-        .join(first, col(InboxUpdate.id) == first.c.id)
-        .order_by(col(InboxUpdate.id))
-    )
+    number, of_chat = first.c
+    return select(InboxUpdate, of_chat).join(first, col(InboxUpdate.id) == number).order_by(col(InboxUpdate.id))
 
 
 _FIRST = _first_of_each(col(InboxUpdate.chat_id).is_(None) | col(InboxUpdate.chat_id).not_in(_named))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import ColumnElement, bindparam, update
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
@@ -196,27 +196,42 @@ def to_show_again(session: Session, account_id: int, lanes: Collection[int]) -> 
 
 
 _state, _closed_at = col(OutboxMessage.state), col(OutboxMessage.closed_at)
-_COUNT_OF_DAY = select(func.count()).where(
-    OutboxMessage.account_id == bindparam("account_id"),
-    OutboxMessage.created_at > bindparam("oldest"),
+_BETWEEN: tuple[ColumnElement[bool], ...] = (
+    col(OutboxMessage.account_id) == bindparam("account_id"),
+    col(OutboxMessage.created_at) > bindparam("oldest"),
     col(OutboxMessage.purpose).in_(bindparam("purposes", expanding=True)),
     (_state.in_(("sent", "unsure")) & (_closed_at >= bindparam("starts")))
     | (_state.in_(("waiting", "sending")) & (col(OutboxMessage.due_at) < bindparam("ends"))),
 )
+_COUNT_OF_DAY = select(func.count()).where(*_BETWEEN)
 
 
 def count_of_day(
     session: Session, account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
 ) -> int:
     """Return how many messages of ``purposes`` an account gets on a day: those sent, and those on their way."""
-    given = {
+    return session.exec(_COUNT_OF_DAY, params=_a_time(account_id, purposes, starts, ends)).one()
+
+
+_KEYS_BETWEEN = select(OutboxMessage.dedupe_key).where(*_BETWEEN)
+
+
+def keys_between(
+    session: Session, account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
+) -> Sequence[str]:
+    """Return by which keys the messages of ``purposes`` were made that an account gets in a time."""
+    keys = session.exec(_KEYS_BETWEEN, params=_a_time(account_id, purposes, starts, ends)).all()
+    return [key for key in keys if key is not None]
+
+
+def _a_time(account_id: int, purposes: Collection[str], starts: datetime, ends: datetime) -> dict[str, object]:
+    return {
         "account_id": account_id,
         "oldest": starts - KEPT_AT_MOST,
         "purposes": list(purposes),
         "starts": starts,
         "ends": ends,
     }
-    return session.exec(_COUNT_OF_DAY, params=given).one()
 
 
 _TOO_LATE = (

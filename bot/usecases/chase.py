@@ -5,10 +5,12 @@ Staff alone record a visit: what the patient says is a word to them (see decisio
 
 from typing import Any
 
+from sqlmodel import col, select
+
 from bot.domain.participation import ParticipationState, may_be_reminded
 from bot.domain.urgency import Urgency
 from bot.store import people, visits
-from bot.store.models import AgendaItem, Subject, Visit
+from bot.store.models import AgendaItem, OutboxMessage, Subject, Visit
 from bot.usecases import escalate, moves, polite, screens, visit_reminders
 from bot.work import Button, Day, Text, Work
 
@@ -26,7 +28,8 @@ def ask_due(work: Work, item: AgendaItem) -> str:
     together = visit_reminders.same_day(work, visit)
     if visit.id != next(each.id for each in together if each.reply not in SAID):
         return "asked with the other visit of that day"
-    if (held := polite.hold_back(work, subject, item)) is not None:
+    # Where there is no room for the question, the task of the next step lets staff ask by telephone.
+    if (held := polite.hold_back(work, subject, item, told=lambda: True)) is not None:
         return held
     asked = visit_reminders.tell(
         work,
@@ -37,6 +40,7 @@ def ask_due(work: Work, item: AgendaItem) -> str:
         about_id=visit.id,
         key=item.key,
         useful_until=item.useful_until,
+        item=item,
         day=Day(visit.target_on),
         phone=screens.phone(work),
     )
@@ -52,9 +56,20 @@ def unanswered(work: Work, item: AgendaItem) -> str:
     together = visit_reminders.same_day(work, visit)
     if visit.id != next(each.id for each in together if each.reply not in SAID):
         return "told with the other visit of that day"
-    key = "request.past.no_answer" if people.speakers(work.session, subject.id or 0) else "request.past.not_asked"
-    _raise(work, subject, together, key)
+    _raise(work, subject, together, _outcome(work, subject, together))
     return "staff told"
+
+
+def _outcome(work: Work, subject: Subject, together: list[Visit]) -> str:
+    """Return what is told to staff of a question without an answer: it may not have been put at all."""
+    if not people.speakers(work.session, subject.id or 0):
+        return "request.past.not_asked"
+    numbers = [each.id for each in together]
+    put = select(OutboxMessage.id).where(
+        OutboxMessage.purpose == polite.CHASE, col(OutboxMessage.about_id).in_(numbers)
+    )
+    asked = work.session.exec(put.limit(1)).first() is not None
+    return "request.past.no_answer" if asked else "request.past.not_put"
 
 
 def _over(work: Work, visit: Visit, subject: Subject, item: AgendaItem) -> str | None:
@@ -96,6 +111,7 @@ def answer(work: Work, visit: Visit, args: dict[str, Any]) -> None:
     together = visit_reminders.same_day(work, visit)
     for each in together:
         each.reply, each.replied_at, each.replied_by = args["answer"], work.now, work.caller.label
+        work.silence("answered already", purpose=polite.CHASE, about_id=each.id)
     work.session.flush()
     if args["answer"] == CAME:
         _raise(work, subject, together, "request.past.came")

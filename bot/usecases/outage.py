@@ -73,7 +73,7 @@ def ask(work: Work, item: AgendaItem) -> str:
             "outage.ask",
             [[Button("menu.button.unwell", "menu.unwell")]],
             lane=Lane.REMINDER,
-            purpose="outage",
+            purpose=ASK,
             subject_id=subject.id,
             dedupe_key=f"{item.key}:{account.id}",
             useful_until=item.useful_until,

@@ -1,5 +1,6 @@
-"""Has this patient heard enough for today? The one gate for every message that can wait (see decision 0036)."""
+"""Has this phone shown enough for today? The one gate for every message that can wait (see decision 0036)."""
 
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
 from sqlalchemy import bindparam
@@ -7,32 +8,58 @@ from sqlmodel import col, select
 
 from bot.domain.reminders import CanWait, Importance, Room, daily_at, room_today
 from bot.store import agenda, outbox, people
-from bot.store.models import AgendaItem, Subject
-from bot.usecases import zones
+from bot.store.models import Account, AgendaItem, Subject
+from bot.usecases import outage, zones
 from bot.work import Work
 
 REMINDER = "visit.reminder"
 ANNOUNCE = "visit.announce"
+NO_DAY = "visit.no_day"  # the day that was told does not stand, and no other is decided
+GONE = "visit.gone"  # a visit was taken out of the plan
 CHASE = "visit.chase"
 PROMPT = "dose.prompt"
 NUDGE = "dose.nudge"
 IMPORTANCE = {
+    outage.ASK: Importance.SAFETY,
     REMINDER: Importance.VISIT,
     ANNOUNCE: Importance.VISIT,
+    NO_DAY: Importance.VISIT,
+    # Nobody shall come in vain.
+    GONE: Importance.SAFETY,
     CHASE: Importance.VISIT,
     PROMPT: Importance.QUESTION,
     NUDGE: Importance.NUDGE,
 }
+# The tablets are asked about on the patient's own phone alone.
+OF_PATIENT = frozenset({PROMPT, NUDGE})
 
 # What a use case returns about an entry that stays in the agenda for later.
 PUT_OFF = "put off"
 ENOUGH = "enough messages today"
+# So many days a message looks for room on a phone before it is given up for its reader.
+DAYS_TRIED = 3
 
 
-def hold_back(work: Work, subject: Subject, item: AgendaItem, useful_until: datetime | None = None) -> str | None:
-    """Return None when ``item`` may be said now; otherwise put it off, or give it up, and return which."""
+def not_told() -> bool:
+    return False
+
+
+def hold_back(
+    work: Work,
+    subject: Subject,
+    item: AgendaItem,
+    useful_until: datetime | None = None,
+    told: Callable[[], bool] = not_told,
+) -> str | None:
+    """Return None when ``item`` may be said now; otherwise put it off, or give it up, and return which.
+
+    The patient's phone decides. Whether there is room on a caregiver's is looked at when it is said (`moment`).
+    """
+    reader = decides(work, subject)
     until = useful_until or item.useful_until or work.now + timedelta(days=2)
-    match room(work, subject, item.kind, until, besides=item.id):
+    if reader is None:
+        return None
+    match room(work, subject, reader, item.kind, until, besides=item, told=told):
         case Room.PUT_OFF:
             item.due_at = next_morning(work, subject)
             item.reason = ENOUGH
@@ -43,22 +70,66 @@ def hold_back(work: Work, subject: Subject, item: AgendaItem, useful_until: date
             return None
 
 
-def room(work: Work, subject: Subject, kind: str, useful_until: datetime, besides: int | None = None) -> Room:
-    """Return whether there is room today for a message of this kind."""
+def decides(work: Work, subject: Subject) -> Account | None:
+    """Return whose phone decides whether there is room: the patient's, or a caregiver's without one."""
+    return next(iter(people.patient_first(work.session, subject.id or 0)), None)
+
+
+def room(
+    work: Work,
+    subject: Subject,
+    reader: Account,
+    kind: str,
+    useful_until: datetime,
+    *,
+    besides: AgendaItem | None = None,
+    told: Callable[[], bool] = not_told,
+    ahead: int = 0,
+) -> Room:
+    """Return whether there is room for a message of this kind on a phone, today or so many days ``ahead``.
+
+    ``besides`` is the entry it is made from; ``told`` tells whether this reader learns of it from another one.
+    """
     subject_id = subject.id or 0
-    readers = people.patient_first(work.session, subject_id)
-    if not readers:
-        return Room.SAY
-    starts, ends = _day(work)
-    said = outbox.count_of_day(work.session, readers[0].id or 0, IMPORTANCE, starts, ends)
+    starts, ends = _day(work, ahead)
+    said = outbox.count_of_day(work.session, reader.id or 0, IMPORTANCE, starts, ends)
+    own = reader in people.patient_first(work.session, subject_id)
+    kinds = [each for each in IMPORTANCE if own or each not in OF_PATIENT]
     # Of several entries for one moment only one becomes a message: they are merged.
     to_come = {
         (each.kind, each.due_at): CanWait(IMPORTANCE[each.kind], each.useful_until or ends)
-        for each in agenda.waiting_for(work.session, subject_id, IMPORTANCE, ends)
-        if each.id != besides
+        for each in agenda.waiting_for(work.session, subject_id, kinds, ends)
+        if each is not besides and (not ahead or each.due_at >= starts)
     }
-    message = CanWait(IMPORTANCE[kind], useful_until)
-    return room_today(message, said, list(to_come.values()), work.protocol.daily_limit, next_morning(work, subject))
+    message, limit = CanWait(IMPORTANCE[kind], useful_until), work.protocol.daily_limit
+    morning = zones.out_of_nights(work, subject, ends)
+    found = room_today(message, said, list(to_come.values()), limit, morning)
+    if found is Room.SAY_OVER:
+        # Looked up only now, for it is seldom needed.
+        found = room_today(message, said, list(to_come.values()), limit, morning, told=told())
+    return found
+
+
+def moment(
+    work: Work,
+    subject: Subject,
+    reader: Account,
+    kind: str,
+    useful_until: datetime,
+    *,
+    besides: AgendaItem | None = None,
+    told: Callable[[], bool] = not_told,
+) -> datetime | None:
+    """Return when a message can be shown on one more phone: now, on the first morning with room, or never."""
+    for ahead in range(DAYS_TRIED):
+        match room(work, subject, reader, kind, useful_until, besides=besides, told=told, ahead=ahead):
+            case Room.GIVE_UP:
+                return None
+            case Room.SAY | Room.SAY_OVER:
+                return zones.out_of_nights(work, subject, _day(work, ahead)[0]) if ahead else awake(work, subject)
+            case Room.PUT_OFF:
+                continue
+    return None
 
 
 def merges(work: Work) -> timedelta:
@@ -95,9 +166,6 @@ def awake(work: Work, subject: Subject | None) -> datetime:
     return zones.out_of_nights(work, subject, work.now)
 
 
-def _day(work: Work) -> tuple[datetime, datetime]:
-    zone = work.settings.zone
-    return (
-        daily_at(work.today, time(0), zone),
-        daily_at(work.today + timedelta(days=1), time(0), zone),
-    )
+def _day(work: Work, ahead: int = 0) -> tuple[datetime, datetime]:
+    zone, day = work.settings.zone, work.today + timedelta(days=ahead)
+    return daily_at(day, time(0), zone), daily_at(day + timedelta(days=1), time(0), zone)

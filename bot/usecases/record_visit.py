@@ -284,10 +284,10 @@ def _finish_not_done(outcome: str) -> Any:
             source=values.get("source", stored.CLINIC),
             reason=values.get("reason"),
         )
-        if outcome == stored.NOT_NEEDED:
-            visit_reminders.announce_gone(work, subject, [visit])
         if following is not None:
             visit_reminders.announce(work, following)
+        if outcome == stored.NOT_NEEDED:
+            visit_reminders.announce_gone(work, subject, [visit])
         key = "visit.recorded.missed" if outcome == stored.MISSED else "visit.recorded.not_needed"
         _say_next(work, subject, visit, following, key)
 

@@ -12,7 +12,14 @@ from bot.usecases import outage, redeliver, tablets, visit_reminders
 from bot.work import Work
 
 # What was asked after an older outage may have been asked; everybody is asked anew.
-POLITE = (visit_reminders.REMINDER, visit_reminders.ANNOUNCE, visit_reminders.CHASE, *tablets.KINDS, outage.ASK)
+POLITE = (
+    visit_reminders.REMINDER,
+    visit_reminders.ANNOUNCE,
+    visit_reminders.GONE,
+    visit_reminders.CHASE,
+    *tablets.KINDS,
+    outage.ASK,
+)
 # Done a second time they change nothing that a person sees.
 HARMLESS = ("edit", "unbutton", "commands")
 

@@ -15,6 +15,8 @@ SHOWN = 30  # lines; a page of them is read, more would be scrolled over
 STEPS = {
     polite.REMINDER: "skipped.reminder",
     polite.ANNOUNCE: "skipped.announce",
+    polite.NO_DAY: "skipped.announce",
+    polite.GONE: "skipped.announce",
     polite.CHASE: "skipped.chase",
     polite.PROMPT: "skipped.prompt",
     polite.NUDGE: "skipped.nudge",
@@ -29,7 +31,7 @@ def is_due(session: Session, now: datetime) -> bool:
     heart = session.get(Heartbeat, LOOKED)
     if heart is None or heart.at > now:
         return True
-    found = agenda.too_late(session, heart.at, 1) or outbox.too_late(session, heart.at, polite.IMPORTANCE, 1)
+    found = agenda.too_late(session, heart.at, 1) or outbox.too_late(session, heart.at, STEPS, 1)
     return bool(found) and not agenda.due(session, polite.IMPORTANCE, now, 1)
 
 
@@ -38,7 +40,7 @@ def tell(work: Work) -> int:
     heart = work.session.get(Heartbeat, LOOKED)
     since = heart.at if heart is not None and heart.at <= work.now else work.now
     items = agenda.too_late(work.session, since)
-    messages = outbox.too_late(work.session, since, polite.IMPORTANCE)
+    messages = outbox.too_late(work.session, since, STEPS)
     work.session.merge(Heartbeat(name=LOOKED, at=work.now))
     lines: list[Text | Day | str] = [
         _line(work, each.kind, each.about_id, each.subject_id, str(each.detail.get("code", "")))

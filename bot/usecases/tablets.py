@@ -13,7 +13,7 @@ from bot.domain.parsing import Reading, Unreadable
 from bot.domain.participation import ParticipationState, may_be_asked
 from bot.domain.roles import SUBJECT_SIDE
 from bot.domain.urgency import Urgency
-from bot.store import agenda, people, reach
+from bot.store import agenda, outbox, people, reach
 from bot.store.models import AgendaItem, DoseOrder, DosePrompted, DoseReport, Subject
 from bot.usecases import escalate, forms, polite, report, screens, speak
 from bot.usecases.forms import Choice, Field, Form, Values
@@ -125,8 +125,11 @@ def nudge(work: Work, item: AgendaItem) -> str:
 
 def _put(work: Work, subject: Subject, day: date, item: AgendaItem, key: str) -> bool:
     readers = people.patient_first(work.session, subject.id or 0)
+    decides = polite.decides(work, subject)
     for account in readers:
-        work.say(
+        until = item.useful_until or work.now
+        room = account == decides or polite.moment(work, subject, account, item.kind, until, besides=item)
+        message = work.say(
             account,
             key,
             answer_buttons(day, nudged=key == "tablets.ask_again"),
@@ -139,6 +142,8 @@ def _put(work: Work, subject: Subject, day: date, item: AgendaItem, key: str) ->
             useful_until=item.useful_until,
             day=Day(day),
         )
+        if not room and message is not None:
+            outbox.close(message, "skipped", work.now, polite.ENOUGH)
     if readers and key == "tablets.ask":
         _plan_nudge(work, subject, day)
     return bool(readers)

@@ -1,7 +1,8 @@
 """Who is reminded of a visit, when, and in which words?"""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from sqlmodel import col, select
@@ -10,19 +11,22 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.participation import ParticipationState, may_be_reminded
 from bot.domain.reminders import ChaseAct, Room
 from bot.domain.visits import VisitKind
-from bot.store import people, visits
+from bot.store import outbox, people, visits
 from bot.store.models import Account, AgendaItem, OutboxMessage, Subject, Visit
 from bot.usecases import overdue, polite, screens, tablets, zones
 from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
 REMINDER = polite.REMINDER
 ANNOUNCE = polite.ANNOUNCE
+GONE = polite.GONE
 CHASE = polite.CHASE
 UNANSWERED = "visit.unanswered"
-KINDS = (REMINDER, ANNOUNCE, CHASE, UNANSWERED)
+KINDS = (REMINDER, ANNOUNCE, GONE, CHASE, UNANSWERED)
 NEED_HELP = "need_help"
 ANSWERED = "answered"
 LATER = "later"
+# A plan that was told longer ago than this is not about today or tomorrow.
+LONGEST_AHEAD = timedelta(days=60)
 
 
 def plan_reminders(work: Work, subject: Subject, visit: Visit) -> None:
@@ -102,7 +106,7 @@ def drop_reminders(work: Work, visit: Visit, reason: str) -> None:
         work.silence(reason, purpose=REMINDER, about_id=visit.id)
         return
     work.unplan(reason, kind=(REMINDER, CHASE, UNANSWERED, overdue.OVERDUE), about_id=visit.id)
-    work.silence(reason, purpose=(REMINDER, CHASE), about_id=visit.id)
+    work.silence(reason, purpose=(REMINDER, CHASE, polite.NO_DAY), about_id=visit.id)
     if work.silence(reason, purpose=ANNOUNCE, about_id=visit.subject_id):
         # It named other days as well; they are told anew, as they are then.
         _plan_announcement(work, work.session.get_one(Subject, visit.subject_id))
@@ -126,7 +130,12 @@ def remind(work: Work, item: AgendaItem) -> str:
     if visit.id != next(each.id for each in together if each.reply in (None, NEED_HELP)):
         # One message names both visits of a day; the first of them that is not answered carries it.
         return "said with the other visit of that day"
-    if (held := polite.hold_back(work, subject, item)) is not None:
+    if not _asked_for(item) and _comes_again(work, item, today=True):
+        # It was put off until the day of the next one, which would say the same words.
+        return "said with the reminder that comes today"
+    reader = polite.decides(work, subject)
+    told = partial(_told_otherwise, work, reader, item)
+    if (held := polite.hold_back(work, subject, item, told=told)) is not None:
         return held
     zone, steps = work.settings.zone, work.protocol.reminders
     # Put off to another day, "tomorrow" would name the wrong one: the words are chosen when they are said.
@@ -155,8 +164,58 @@ def remind(work: Work, item: AgendaItem) -> str:
             key=item.key,
             useful_until=min(until, item.useful_until or until),
             tablets_on=asked,
+            item=item,
+            told=partial(_told_otherwise, work, account, item),
         )
     return "reminded" if day is None else "reminded, and asked about tablets"
+
+
+def _told_otherwise(work: Work, reader: Account | None, item: AgendaItem) -> bool:
+    """Tell whether a reader has heard of the visit's day today, or is reminded of it once more."""
+    visit = work.session.get_one(Visit, item.about_id)
+    return _comes_again(work, item) or (reader is not None and visit.target_on in _told_today(work, reader))
+
+
+def _asked_for(item: AgendaItem) -> bool:
+    """Tell whether the patient asked for this reminder."""
+    return str(item.detail["code"]).startswith(f"{LATER}_")
+
+
+def _comes_again(work: Work, item: AgendaItem, *, today: bool = False) -> bool:
+    """Tell whether another reminder of the same visit is still to come, or to come today."""
+    others = [
+        AgendaItem.kind == REMINDER,
+        AgendaItem.about_id == item.about_id,
+        AgendaItem.state == "waiting",
+        AgendaItem.id != item.id,
+    ]
+    if today:
+        others.append(AgendaItem.due_at < _midnight(work, 1))
+    return work.session.exec(select(AgendaItem.id).where(*others).limit(1)).first() is not None
+
+
+def _midnight(work: Work, days: int) -> datetime:
+    """Return when the day so many days from today begins at the site."""
+    return reminder_rules.daily_at(work.today + timedelta(days=days), time(0), work.settings.zone)
+
+
+def _told_today(work: Work, reader: Account) -> set[date]:
+    """Return the days of visits that a phone has shown today, or is about to show, unless they were moved since."""
+    plans = _told_plans(work, reader, _midnight(work, 0))
+    found = work.session.exec(select(Visit).where(col(Visit.id).in_({number for number, _ in plans}))).all()
+    return {each.target_on for each in found if (each.id, each.plan_version) in plans}
+
+
+def _told_plans(work: Work, reader: Account, since: datetime) -> set[tuple[int | None, int]]:
+    """Return which visits, and in which version of their plan, a phone has shown or is about to show."""
+    plans: set[tuple[int | None, int]] = set()
+    for key in outbox.keys_between(work.session, reader.id or 0, (REMINDER, ANNOUNCE), since, _midnight(work, 1)):
+        kind, about, rest, *_ = key.split(":")
+        # An announcement's key names all visits that it tells, a reminder's the one that carries it.
+        told = [f"{about}.{rest}"] if kind == REMINDER else rest.split(",") if kind == ANNOUNCE and rest else []
+        for number, _, version in (each.partition(".") for each in told):
+            plans.add((int(number), int(version)))
+    return plans
 
 
 def remind_later(work: Work, visit: Visit, moment: datetime) -> datetime:
@@ -216,13 +275,13 @@ def announce(work: Work, visit: Visit) -> None:
         return
     work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
     work.forget_plan(ANNOUNCE, subject.id or 0)
-    until = announced_until(work, subject)
+    reader = polite.decides(work, subject)
     if polite.awake(work, subject) > work.now:
         _plan_announcement(work, subject)
-    elif polite.room(work, subject, ANNOUNCE, until) is Room.PUT_OFF:
+    elif reader is not None and _room_for_news(work, subject, reader) is Room.PUT_OFF:
         _plan_announcement(work, subject, polite.next_morning(work, subject))
     else:
-        _announce(work, subject, until)
+        _announce(work, subject)
 
 
 def _announce_undecided(work: Work, subject: Subject, visit: Visit) -> None:
@@ -231,8 +290,8 @@ def _announce_undecided(work: Work, subject: Subject, visit: Visit) -> None:
         work,
         subject,
         "visit.announced.undecided",
-        kind=ANNOUNCE,
-        about_id=subject.id,
+        kind=polite.NO_DAY,
+        about_id=visit.id,
         key=f"undecided:{visit.id}:{visit.plan_version}",
         what=name_of(visit),
         phone=screens.phone(work),
@@ -244,27 +303,49 @@ def announce_gone(work: Work, subject: Subject, gone: Sequence[Visit]) -> None:
 
     It waits for the end of the night, but not for another day: the visit may be tomorrow.
     """
-    off = [
-        each for each in gone if VisitKind(each.kind).is_told and not each.undecided and _until(work, each) > work.now
-    ]
+    if polite.awake(work, subject) <= work.now:
+        _tell_gone(work, subject, gone)
+    elif gone:
+        numbers = [each.id for each in gone]
+        work.plan(
+            GONE,
+            f"{GONE}:{','.join(map(str, numbers))}",
+            polite.awake(work, subject),
+            subject.id or 0,
+            subject_id=subject.id,
+            visits=numbers,
+        )
+
+
+def gone_due(work: Work, item: AgendaItem) -> str:
+    """Say in the morning which visits were taken out of the plan in the night."""
+    subject = work.session.get_one(Subject, item.about_id)
+    gone = [work.session.get_one(Visit, number) for number in item.detail["visits"]]
+    return "told" if _tell_gone(work, subject, gone, item) else "nobody to tell, or nothing was taken away"
+
+
+def _tell_gone(work: Work, subject: Subject, gone: Sequence[Visit], item: AgendaItem | None = None) -> int:
+    """Say which visits were taken out of the plan, unless they are over or stand again by now."""
+    standing = {(each.kind, each.target_on) for each in visits.open_told(work.session, subject)}
+    told = [each for each in gone if VisitKind(each.kind).is_told and not each.undecided]
+    off = [each for each in told if _until(work, each) > work.now and (each.kind, each.target_on) not in standing]
     if not off or not may_be_reminded(ParticipationState(subject.state)):
-        return
+        return 0
+    # It says the days as they stand as well, so what was still to be told of them is told with it.
     work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
     work.forget_plan(ANNOUNCE, subject.id or 0)
     coming = _to_announce(work, subject)
-    still = Text("visit.announced.still", {"place": zones.place(work, subject), "lines": lines_of(coming)})
-    tell(
+    still = Text("visit.gone.still", {"place": zones.place(work, subject), "lines": lines_of(coming)})
+    return tell(
         work,
         subject,
-        "visit.announced.cancelled",
-        kind=ANNOUNCE,
+        "visit.gone",
+        kind=GONE,
         about_id=subject.id,
-        # It says the days as they stand, so announcing them once more in the same piece of work says nothing new.
-        key=f"{_key(work, subject)}gone:{','.join(str(each.id) for each in off)}",
-        gone=Lines(
-            [Text("visit.announced.gone", {"day": Day(each.target_on), "what": name_of(each)}) for each in off]
-        ),
-        coming=still if coming else Text("visit.announced.none_left"),
+        key=f"{GONE}:{','.join(str(each.id) for each in off)}",
+        item=item,
+        gone=Lines([Text("visit.gone.line", {"day": Day(each.target_on), "what": name_of(each)}) for each in off]),
+        coming=still if coming else Text("visit.gone.none_left"),
         phone=screens.phone(work),
     )
 
@@ -272,6 +353,25 @@ def announce_gone(work: Work, subject: Subject, gone: Sequence[Visit]) -> None:
 def announced_until(work: Work, subject: Subject) -> datetime:
     """Return until when the days may be announced as they stand: until the first of them is over."""
     return min((_until(work, each) for each in _to_announce(work, subject)), default=work.now)
+
+
+def _room_for_news(work: Work, subject: Subject, reader: Account) -> Room:
+    return polite.room(work, subject, reader, ANNOUNCE, _news_until(work, subject, reader))
+
+
+def _news_until(work: Work, subject: Subject, reader: Account) -> datetime:
+    """Return until when an announcement tells a reader what other messages did not tell before, or not today."""
+    morning = polite.next_morning(work, subject)
+    first = announced_until(work, subject)
+    if first > morning:
+        return first
+    today, before = _told_today(work, reader), _told_plans(work, reader, work.now - LONGEST_AHEAD)
+    news = [
+        each
+        for each in _to_announce(work, subject)
+        if each.target_on not in today and (each.id, each.plan_version) not in before
+    ]
+    return min((_until(work, each) for each in news), default=morning + timedelta(days=1))
 
 
 def _to_announce(work: Work, subject: Subject) -> list[Visit]:
@@ -316,13 +416,14 @@ def announce_due(work: Work, item: AgendaItem) -> str:
         return "not on study"
     if not _to_announce(work, subject):
         return "no visit is planned any more"
-    until = announced_until(work, subject)
+    reader = polite.decides(work, subject)
+    until = announced_until(work, subject) if reader is None else _news_until(work, subject, reader)
     if (held := polite.hold_back(work, subject, item, until)) is not None:
         return held
-    return "announced" if _announce(work, subject, until) else "nobody to tell"
+    return "announced" if _announce(work, subject, item) else "nobody to tell"
 
 
-def _announce(work: Work, subject: Subject, until: datetime) -> int:
+def _announce(work: Work, subject: Subject, item: AgendaItem | None = None) -> int:
     coming = _to_announce(work, subject)
     if not coming:
         return 0
@@ -338,7 +439,9 @@ def _announce(work: Work, subject: Subject, until: datetime) -> int:
             about_id=subject.id,
             subject=subject,
             key=f"{_key(work, subject)}{work.now.isoformat()}",
-            useful_until=until,
+            useful_until=announced_until(work, subject),
+            waits_until=None if own else _news_until(work, subject, account),
+            item=item,
         )
     return len(readers)
 
@@ -402,9 +505,13 @@ def tell(
     about_id: int | None,
     key: str,
     useful_until: datetime | None = None,
+    item: AgendaItem | None = None,
     **values: object,
 ) -> int:
-    """Say something to the patient and to caregivers, who are told whose visit it is; return how many they are."""
+    """Say something to the patient and to caregivers, who are told whose visit it is; return how many they are.
+
+    ``item`` is the entry of the agenda that it is made from.
+    """
     readers = _readers(work, subject)
     for account, own in readers:
         _say(
@@ -419,6 +526,7 @@ def tell(
             subject=subject,
             key=key,
             useful_until=useful_until,
+            item=item,
         )
     return len(readers)
 
@@ -436,15 +544,24 @@ def _say(
     subject: Subject,
     key: str,
     useful_until: datetime | None = None,
+    waits_until: datetime | None = None,
     tablets_on: date | None = None,
-) -> OutboxMessage | None:
+    item: AgendaItem | None = None,
+    told: Callable[[], bool] = polite.not_told,
+) -> None:
+    """Say something to one reader; on a phone other than the one that decided it waits for room, or is skipped."""
     said = Text(text, values)
     if tablets_on is not None:
         # One question at a time: the tablets have the buttons, and the visit is asked about next.
         said = Text("visit.with_tablets", {"text": said, "day": Day(tablets_on)})
         keyboard = with_tablets_buttons(keyboard, tablets_on)
     filled: dict[str, Any] = said.values if own else {"text": said}
-    return work.say(
+    at: datetime | None = polite.awake(work, subject)
+    # That a day does not stand is said at once, from no entry that could be put off: it waits like a copy.
+    if kind == polite.NO_DAY or account != polite.decides(work, subject):
+        until = waits_until or useful_until or work.now + timedelta(days=2)
+        at = polite.moment(work, subject, account, kind, until, besides=item, told=told)
+    message = work.say(
         account,
         "visit.for_caregiver" if not own else text if tablets_on is None else "visit.with_tablets",
         keyboard,
@@ -454,10 +571,13 @@ def _say(
         subject_id=subject.id,
         single_use=tablets_on is None,
         dedupe_key=f"{key}:{account.id}" if tablets_on is None else f"{key}:{account.id}:{tablets_on.isoformat()}",
-        due_at=polite.awake(work, subject),
+        due_at=at,
         useful_until=useful_until,
         **filled,
     )
+    if at is None and message is not None:
+        # It stays readable that this reader, and nobody else, was spared it.
+        outbox.close(message, "skipped", work.now, polite.ENOUGH)
 
 
 def with_tablets_buttons(keyboard: Keyboard, day: date) -> list[list[Button]]:

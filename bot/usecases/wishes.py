@@ -52,6 +52,7 @@ def refuse_day(work: Work, args: dict[str, Any]) -> None:
         about_id=subject.id,
         key=f"refused:{stands.id}:{stands.plan_version}:{work.now.isoformat()}",
         useful_until=visit_reminders.announced_until(work, subject),
+        item=None,
         wish=wish,
         **visit_reminders.where(work, subject, stands.target_on),
     )

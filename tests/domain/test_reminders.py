@@ -337,19 +337,32 @@ def test_a_day_keeps_its_limit_and_nothing_about_a_visit_is_lost(day: list[CanWa
     limit = DailyLimit(most, 60)
     said, over = 0, 0
     for number, message in enumerate(day):
-        match room_today(message, said, day[number + 1 :], limit, MORNING):
+        match room_today(message, said, day[number + 1 :], limit, MORNING, told=number % 3 == 0):
             case Room.SAY:
                 said += 1
                 assert said <= most
             case Room.PUT_OFF:
                 assert message.useful_until > MORNING
             case Room.GIVE_UP:
-                assert message.importance < Importance.VISIT
+                assert message.importance < Importance.VISIT or number % 3 == 0
+                assert message.importance < Importance.SAFETY
             case Room.SAY_OVER:
                 said, over = said + 1, over + 1
-                assert message.importance is Importance.VISIT
-                assert message.useful_until <= MORNING
+                assert message.importance >= Importance.VISIT
+                assert message.useful_until <= MORNING or message.importance is Importance.SAFETY
     assert said - over <= most
+
+
+def test_what_is_told_by_another_message_does_not_go_over_the_limit() -> None:
+    assert room_today(VISIT_TODAY, 2, [], LIMIT, MORNING, told=True) is Room.GIVE_UP
+    assert room_today(VISIT_TODAY, 1, [], LIMIT, MORNING, told=True) is Room.SAY
+    assert room_today(VISIT_LATER, 2, [], LIMIT, MORNING, told=True) is Room.PUT_OFF
+
+
+def test_a_message_for_safety_is_never_held_back_and_keeps_its_place() -> None:
+    safety = can_wait(Importance.SAFETY, TOMORROW_NIGHT)
+    assert room_today(safety, 2, [VISIT_TODAY], LIMIT, MORNING) is Room.SAY_OVER
+    assert room_today(VISIT_LATER, 1, [safety], LIMIT, MORNING) is Room.PUT_OFF
 
 
 @given(day=st.lists(messages, min_size=1, max_size=8))

@@ -1,19 +1,20 @@
 """A rule that is broken on purpose makes the simulation fail, and names the rule."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bot.domain import visits as visit_rules
-from bot.domain.reminders import QuietHours
+from bot.domain.calendar import ClinicCalendar
+from bot.domain.reminders import QuietHours, Room
 from bot.simulation import troubles
 from bot.store import outbox, people
-from bot.store.models import OutboxMessage
+from bot.store.models import OutboxMessage, Visit
 from bot.texts import Texts
-from bot.usecases import escalate, screens, start, tablets, visit_reminders
+from bot.usecases import escalate, plan, polite, screens, start, tablets, visit_reminders, zones
 from bot.work import Work
 from schedules import agenda
 from tests.simulation.conftest import Simulate
@@ -41,6 +42,92 @@ def test_an_injection_before_day_21_is_found(simulate: Simulate, monkeypatch: Pa
 
     monkeypatch.setattr(visit_rules, "next_injection", too_soon)
     assert found(simulate, "injection planned before day 21", 3)
+
+
+def test_a_plan_without_the_clinics_calendar_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(visit_rules, "on_clinic_day", lambda wanted, *_: wanted)
+    assert found(simulate, "planned on a closed day", 10)
+    assert found(simulate, "a visit on a closed day is told", 28)
+
+
+def test_a_move_to_a_closed_day_that_nobody_insisted_on_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    """A visit that was moved before, and has a task besides, is judged like any other."""
+    real = plan.move
+
+    def a_weekend(work: Work, visit: Any, on: date, *planned: Any) -> None:
+        real(work, visit, on + timedelta(days=6 - on.weekday()), *planned)
+
+    monkeypatch.setattr(plan, "move", a_weekend)
+    assert found(simulate, "planned on a closed day", 14, {"another_day": 1.0, "insists_on_closed_day": 0.0})
+
+
+def test_a_closed_day_that_is_offered_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    def every_day(_: Any, first: date, last: date) -> list[date]:
+        return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+    monkeypatch.setattr(ClinicCalendar, "open_days", every_day)
+    assert found(simulate, "a closed day is offered", 12, {"another_day": 1.0})
+
+
+def test_a_closed_day_that_staff_insist_on_is_none_of_these(simulate: Simulate) -> None:
+    report = simulate(14, {"another_day": 0.6, "insists_on_closed_day": 1.0})
+    assert report.violations == []
+    assert report.happened["staff: a closed day"] > 0
+
+
+def test_a_third_message_of_a_day_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(polite, "room_today", lambda *_, **__: Room.SAY)
+    assert found(simulate, "more than 2 non-urgent messages", 25, {"a day: staff change the plan": 0.2})
+
+
+def test_a_third_message_on_a_caregivers_phone_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(polite, "moment", lambda work, subject, *_, **__: polite.awake(work, subject))
+    lively = {"caregiver": 1.0, "a day: blocks": 0.04, "a day: staff change the plan": 0.5}
+    assert found(simulate, "more than 2 non-urgent messages", 30, lively)
+
+
+def test_a_reminder_of_an_older_plan_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    """What was planned for the day before a move goes out as it was planned."""
+    before: dict[tuple[int | None, int], date] = {}
+    move, remind = plan.move, visit_reminders.remind
+
+    def moved(work: Work, visit: Any, on: date, *planned: Any) -> None:
+        before[visit.id, visit.plan_version] = visit.target_on
+        move(work, visit, on, *planned)
+
+    def as_it_was(work: Work, item: Any) -> str:
+        visit, version = work.session.get_one(Visit, item.about_id), item.detail["version"]
+        stands = visit.target_on, visit.plan_version, visit.reply
+        visit.target_on, visit.plan_version = before.get((visit.id, version), visit.target_on), version
+        said = remind(work, item)
+        visit.target_on, visit.plan_version, visit.reply = stands
+        return said
+
+    monkeypatch.setattr(plan, "move", moved)
+    monkeypatch.setattr(visit_reminders, "drop_reminders", lambda *_: None)
+    monkeypatch.setattr(agenda, "REMINDERS", {**agenda.REMINDERS, polite.REMINDER: as_it_was})
+    assert found(simulate, "stale", 20, {"another_day": 0.8})
+
+
+def test_days_that_do_not_say_whose_they_are_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(zones, "elsewhere", lambda *_: False)
+    assert found(simulate, "whose days are meant", 14, {"a day: travels": 0.5})
+
+
+def test_days_of_the_place_where_the_patient_is_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = visit_reminders.where
+
+    def of_the_phone(work: Work, subject: Any, day: Any = None) -> dict[str, object]:
+        return real(work, subject, day and day - timedelta(days=subject.timezone != work.settings.site_timezone))
+
+    monkeypatch.setattr(visit_reminders, "where", of_the_phone)
+    assert found(simulate, "stale", 20, {"a day: travels": 0.5})
+
+
+def test_a_reminder_in_the_night_of_a_traveller_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
+    real = zones.out_of_nights
+    monkeypatch.setattr(zones, "out_of_nights", lambda work, _subject, moment: real(work, None, moment))
+    assert found(simulate, "the night where the patient is", 14, {"a day: travels": 0.5})
 
 
 def test_a_message_that_is_sent_twice_is_found(simulate: Simulate, monkeypatch: Patch) -> None:

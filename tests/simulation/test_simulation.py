@@ -18,6 +18,13 @@ def test_nothing_that_must_not_happen_happens_in_a_small_trial(simulate: Simulat
     assert report.arrived["reminder.visit.day_3"] > 0
 
 
+def test_who_travels_is_shown_days_of_the_site_and_left_alone_at_night(simulate: Simulate) -> None:
+    report = simulate(24, {"a day: travels": 0.2, "caregiver": 1.0})
+    assert report.violations == []
+    assert report.happened["journeys"] > 0
+    assert report.arrived["zone.kept"] > report.happened["journeys"]
+
+
 def test_one_seed_gives_one_report_to_the_last_byte_with_faults_too(simulate: Simulate) -> None:
     plan = Plan(3, 0.5, 11, faults=True)
     first, second = (Report(plan, [simulate(15, faults=True, seed=11)]).as_json() for _ in range(2))

@@ -58,7 +58,7 @@ class TestArm:
         await doctor.taps("form.button.save")
         kinds = [each.kind for each in await rows(study.stage, Visit, state="planned", subject_id=1)]
         assert kinds == ["cbc"]
-        assert sees.count("visit.announced.cancelled") == 1
+        assert sees.count("visit.gone") == 1
         told = sees.texts[-1]
         assert study.anna.label("visit.kind.injection") in told
         assert "23" in told.split(study.anna.label("visit.kind.cbc"))[0]
@@ -79,6 +79,29 @@ class TestArm:
         sees = Watch(study.anna)
         await study.stage.until(at("2026-11-07T19:00"))
         assert sees.count("tablets.ask") == 1
+
+    async def test_a_mistake_of_the_night_that_is_put_right_is_told_to_nobody(self, study: Study) -> None:
+        doctor = study.doctor
+        await record_done(study, "S-002", "injection", at("2026-11-02T10:00").date())
+        await study.stage.until(at("2026-11-03T22:00"))
+        sees = Watch(study.boris)
+        await change_arm(doctor, "S-002", "=arm.ctrl.name", "2026-11-03", "=reason.slip", "=form.button.save")
+        assert not sees.texts
+        await study.stage.until(at("2026-11-03T22:10"))
+        await change_arm(doctor, "S-002", "=arm.tg1.name", "2026-11-03", "=reason.slip", "=form.button.save")
+        await study.stage.until(at("2026-11-04T12:00"))
+        assert not sees.read("visit.gone")
+
+    async def test_a_visit_taken_out_in_the_night_is_told_in_the_morning(self, study: Study) -> None:
+        await record_done(study, "S-002", "injection", at("2026-11-02T10:00").date())
+        await study.stage.until(at("2026-11-03T22:00"))
+        sees = Watch(study.boris)
+        answers = ("=arm.ctrl.name", "2026-11-03", "=reason.doctor", "=form.button.save")
+        await change_arm(study.doctor, "S-002", *answers)
+        await study.stage.until(at("2026-11-04T07:59"))
+        assert not sees.texts
+        await study.stage.until(at("2026-11-04T08:30"))
+        assert sees.count("visit.gone") == 1
 
     async def test_a_control_begins_with_injections_and_tablets(self, study: Study) -> None:
         doctor = study.doctor

@@ -107,4 +107,4 @@ async def test_after_an_outage_of_days_the_question_is_not_asked_and_staff_have_
     assert sees.count("visit.past.ask") == 0
     assert nurse.count("staff.skipped") == 1
     (case,) = await about_the_visit(study)
-    assert "request.past.no_answer" in case.summary
+    assert "request.past.not_put" in case.summary

@@ -165,7 +165,7 @@ class TestNotDone:
         await nurse.says("2026-11-20")
         assert nurse.read("visit.recorded.not_needed")
         # One message says both: which visit is cancelled, and which day stands instead.
-        assert (sees.count("visit.announced.cancelled"), sees.count("visit.announced")) == (1, 0)
+        assert (sees.count("visit.gone"), sees.count("visit.announced")) == (1, 0)
         assert "20" in sees.texts[-1]
         assert (await planned(study, "S-003")).target_on == date(2026, 11, 20)
         visit = await recorded(study, "S-003", "cbc")

@@ -4,13 +4,17 @@ from datetime import date, datetime, timedelta
 
 from sqlmodel import Session, select
 
+from bot.domain.visits import NoDay, PlannedVisit, VisitKind
 from bot.simulator.parts import ShownMessage
+from bot.store import people as people_of
 from bot.store.models import AgendaItem, DosePrompted, OutboxMessage, Visit
 from bot.story.stage import Stage
-from bot.usecases import polite
+from bot.usecases import plan, polite, visit_reminders
+from bot.usecases.staff_queries import find
+from bot.work import Lane, Work
 from tests import people
 from tests.people import Study
-from tests.stories.scenes import Watch, local, made_from, rows
+from tests.stories.scenes import Watch, caregiver, local, made_from, rows
 from tests.stories.test_reminders import REMINDERS, at, move, planned, record_done, reminders
 
 
@@ -18,6 +22,26 @@ async def settled(study: Study) -> None:
     """Let staff record what was planned for the first day: Anna's next count is on 9 and injection on 23 November."""
     for kind in ("injection", "cbc"):
         await record_done(study, "S-001", kind, date(2026, 11, 2))
+
+
+async def fill(study: Study, code: str, number: int, relation: str = "patient") -> None:
+    """Put a message that counts on somebody's phone."""
+
+    def body(work: Work) -> None:
+        found = find(work, code)
+        (account,) = people_of.speakers(work.session, found.id or 0, relation)
+        work.say(
+            account,
+            "visit.announced.undecided",
+            lane=Lane.REMINDER,
+            purpose=polite.NO_DAY,
+            subject_id=found.id,
+            due_at=polite.awake(work, found),
+            what=str(number),
+            phone="",
+        )
+
+    await study.stage.within(body)
 
 
 def per_day(messages: list[ShownMessage]) -> dict[date, int]:
@@ -104,6 +128,109 @@ class TestTwoADay:
         assert sees.count("visit.announced") == 3
         assert study.stage.deps.texts.day(date(2026, 11, 20), "zh") in sees.texts[-1]
         assert local(sees.new[-1].at).strftime("%m-%d %H:%M") == "11-06 08:00"
+
+
+class TestEachPhone:
+    """The limit is that of a phone: what is not shown on one may be shown on another."""
+
+    async def test_a_caregiver_gets_no_third_while_the_patient_gets_none(self, study: Study) -> None:
+        await settled(study)
+        daughter = await caregiver(study)
+        await study.anna.phone.blocks()
+        await study.stage.until(at("2026-11-05T09:00"))
+        sees = Watch(daughter)
+        for day in (24, 25, 26):
+            await move(study, "S-001", "injection", date(2026, 11, day))
+        await study.stage.until(at("2026-11-05T23:00"))
+        assert per_day(sees.new) == {date(2026, 11, 5): 2}
+        await study.stage.until(at("2026-11-06T08:30"))
+        # Her copy of the third waited for the morning, which still helps.
+        assert study.stage.deps.texts.day(date(2026, 11, 26), "zh") in sees.texts[-1]
+        assert per_day(sees.new)[date(2026, 11, 6)] == 1
+
+    async def test_a_full_phone_of_a_caregiver_costs_the_patient_no_reminder(self, study: Study) -> None:
+        await settled(study)
+        daughter = await caregiver(study)
+        await study.stage.until(at("2026-11-08T09:00"))
+        for number in range(2):
+            await fill(study, "S-001", number, "caregiver")
+        await study.stage.settle()
+        mother_sees, daughter_sees = Watch(study.anna), Watch(daughter)
+        await study.stage.until(at("2026-11-08T20:00"))
+        assert mother_sees.count("visit.with_tablets") == 1
+        assert daughter_sees.new == []
+        spared = [each for each in await rows(study.stage, OutboxMessage, state="skipped") if each.reason]
+        assert [(each.purpose, each.reason, each.locale) for each in spared] == [
+            (polite.REMINDER, polite.ENOUGH, "zh")
+        ]
+        await study.stage.until(at("2026-11-09T09:00"))
+        assert made_from(daughter, daughter_sees.texts[-1], "visit.for_caregiver")
+
+    async def test_a_reminder_of_tomorrow_gives_way_when_today_told_it(self, study: Study) -> None:
+        await study.stage.until(at("2026-11-15T09:00"))
+        sees = Watch(study.clara)
+        for day in (17, 16):
+            await move(study, "S-003", "cbc", date(2026, 11, day))
+        await study.stage.until(at("2026-11-16T09:00"))
+        assert per_day(sees.new) == {date(2026, 11, 15): 2, date(2026, 11, 16): 1}
+        assert reminders(study.clara, sees.new) == [(REMINDERS[2], "11-16 08:00")]
+        (given_up,) = await rows(study.stage, AgendaItem, kind=polite.REMINDER, reason=polite.ENOUGH)
+        assert given_up.detail["code"] == "day_1"
+
+    async def test_a_reminder_that_was_put_off_does_not_say_tomorrow_twice(self, study: Study) -> None:
+        # The one of three days before finds no room on two days; on the third the next one is due.
+        for number, moment in enumerate(("2026-11-13T09:00", "2026-11-14T07:30")):
+            await study.stage.until(at(moment))
+            for each in range(2):
+                await fill(study, "S-003", 2 * number + each)
+        sees = Watch(study.clara)
+        await study.stage.until(at("2026-11-16T07:00"))
+        assert reminders(study.clara, sees.new) == [(REMINDERS[1], "11-15 18:00")]
+        (late,) = [
+            each
+            for each in await rows(study.stage, AgendaItem, kind=polite.REMINDER)
+            if each.detail["code"] == "day_3" and each.subject_id == (await planned(study, "S-003")).subject_id
+        ]
+        assert late.reason == "said with the reminder that comes today"
+
+    async def test_the_news_of_a_visit_tomorrow_goes_over_the_limit(self, study: Study) -> None:
+        await study.stage.until(at("2026-11-12T09:00"))
+        sees = Watch(study.clara)
+        for day in (18, 17, 13):
+            await move(study, "S-003", "cbc", date(2026, 11, day))
+        assert sees.count("visit.announced") == 3
+
+    async def test_no_day_for_a_visit_is_told_within_the_limit_and_not_lost(self, study: Study) -> None:
+        """What takes the place of an announcement that waits must not swallow that a day does not stand."""
+        visit = await planned(study, "S-003")
+        await study.stage.until(at("2026-11-05T09:00"))
+        sees = Watch(study.clara)
+        for day in (17, 18):
+            await move(study, "S-003", "cbc", date(2026, 11, day))
+
+        def undecide(work: Work) -> None:
+            found = work.session.get_one(Visit, visit.id)
+            again = PlannedVisit(VisitKind.CBC, found.target_on, found.target_on, found.target_on, NoDay.NO_OPEN_DAY)
+            plan.move(work, found, found.target_on, again)
+            visit_reminders.announce(work, found)
+
+        await study.stage.within(undecide)
+        await study.stage.settle()
+        assert per_day(sees.new) == {date(2026, 11, 5): 2}
+        await study.stage.until(at("2026-11-06T09:00"))
+        assert sees.last("visit.announced.undecided")
+
+    async def test_staff_hear_that_a_question_was_not_put(self, study: Study) -> None:
+        await study.stage.until(at("2026-11-17T07:00"))
+        for number in range(2):
+            await fill(study, "S-003", number)
+        await study.stage.until(at("2026-11-18T07:30"))
+        for number in range(2, 4):
+            await fill(study, "S-003", number)
+        sees = Watch(study.coordinator)
+        await study.stage.until(at("2026-11-18T12:00"))
+        words = study.coordinator.label_template("request.past.not_put").partition(":")[2][:30]
+        assert any(words in text for text in sees.texts)
 
 
 class TestLater:
