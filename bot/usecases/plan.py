@@ -1,5 +1,6 @@
 """Which visit comes next, and what becomes of the one that was planned?"""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from bot.domain import visits as rules
@@ -77,7 +78,24 @@ def _wanted(work: Work, subject: Subject, kind: VisitKind, not_before: date | No
     # Without a day for the injection its count cannot be planned; the routine ones go on.
     injection_on = injection.target_on if injection is not None and not injection.undecided else None
     wanted = _by_rule(work, subject, kind, injection, injection_on, not_before)
-    return None if wanted is None else rules.on_clinic_day(wanted, work.clinic, work.today, injection_on)
+    if wanted is None:
+        return None
+    found = rules.on_clinic_day(wanted, work.clinic, work.today, injection_on)
+    if found.target_on != work.today or found.undecided or not _is_short_notice(work, subject, kind):
+        return found
+    tomorrow = work.today + timedelta(days=1)
+    later = replace(wanted, target_on=tomorrow, last_on=max(wanted.last_on, tomorrow))
+    return rules.on_clinic_day(later, work.clinic, tomorrow, injection_on)
+
+
+def _is_short_notice(work: Work, subject: Subject, kind: VisitKind) -> bool:
+    """Tell whether nobody expects the patient today, who would be told of it in the course of the day.
+
+    The first injection has the day that staff named, and it may be today.
+    """
+    if kind is VisitKind.INJECTION and not visits.held_days(work.session, subject, kind):
+        return False
+    return all(each.target_on != work.today for each in visits.open_told(work.session, subject))
 
 
 def _by_rule(

@@ -56,6 +56,21 @@ async def change(stage: Stage, code: str, **values: object) -> None:
 
 
 class TestPlanning:
+    async def test_nobody_is_told_in_the_afternoon_to_come_today(self, study: Study) -> None:
+        await change(study.stage, "S-003", cbc_interval_days=14)
+        await study.stage.until(at("2026-11-10T15:30"))
+        sees = Watch(study.clara)
+        await change(study.stage, "S-003", cbc_interval_days=7)  # by the rule it was due yesterday
+        await study.stage.settle()
+        assert (await visits_of(study.stage, "S-003"))["cbc"].target_on == date(2026, 11, 11)
+        assert sees.count("visit.announced") == 1
+
+    async def test_who_comes_today_anyway_keeps_the_day(self, study: Study) -> None:
+        before = (await visits_of(study.stage, "S-003"))["cbc"].target_on
+        await study.stage.until(at(f"{before}T09:00"))
+        await change(study.stage, "S-003", cbc_interval_days=7)
+        assert (await visits_of(study.stage, "S-003"))["cbc"].target_on == before
+
     async def test_an_injection_due_in_a_closure_waits_and_its_count_goes_with_it(self, study: Study) -> None:
         await record_done(study, "S-001", "injection", date(2026, 11, 2))
         await record_done(study, "S-001", "cbc", date(2026, 11, 2))
