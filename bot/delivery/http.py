@@ -3,15 +3,16 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from telegram._utils.types import ODVInput
 from telegram.error import NetworkError, TimedOut
@@ -85,20 +86,55 @@ def check_answer(method: str, status: int, body: bytes) -> None:
     raise PathFault(status)
 
 
-class _LastLook(aiohttp.ClientRequest):
-    """Asks in the turn of the event loop in which the first byte leaves; the head is only buffered before.
+class _Gate:
+    """The way out of one request: asks in the call that hands its first bytes to the system, and not before.
 
-    What remains between this look and the system's own buffer is a few microseconds.
+    What remains between this look and the system's own buffer is a few lines of the event loop. An earlier look left
+    more room for a pause of the whole process, and a loaded machine stretches it: other threads take their turns.
     """
+
+    def __init__(self, protocol: ResponseHandler, allowed: Callable[[], bool]) -> None:
+        self.inner: Any = protocol.transport
+        self._protocol = protocol
+        self._allowed = allowed
+        self._open: bool | None = None  # nothing was written yet
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def write(self, data: bytes) -> None:
+        if self._open or self._opens():
+            self.inner.write(data)
+
+    def writelines(self, data: Iterable[bytes]) -> None:
+        if self._open or self._opens():
+            self.inner.writelines(data)
+
+    def _opens(self) -> bool:
+        if self._open is None:
+            self._open = self._allowed()
+            if not self._open:
+                self._protocol.set_exception(NotSent("Another process sends now"))
+        return self._open
+
+
+class _LastLook(aiohttp.ClientRequest):
+    """Sends only what may still leave when its first byte does; the head is only buffered before."""
 
     async def write_bytes(
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
-        allowed = may_write.get()
-        if allowed is not None and not allowed() and conn.protocol is not None:
-            conn.protocol.set_exception(NotSent("Another process sends now"))
+        allowed, protocol = may_write.get(), conn.protocol
+        if allowed is None or protocol is None or protocol.transport is None:
+            await super().write_bytes(writer, conn, content_length)
             return
-        await super().write_bytes(writer, conn, content_length)
+        gate = _Gate(protocol, allowed)
+        protocol.transport = cast(asyncio.Transport, gate)
+        try:
+            await super().write_bytes(writer, conn, content_length)
+        finally:
+            if protocol.transport is cast(Any, gate):
+                protocol.transport = gate.inner
 
 
 class AiohttpRequest(BaseRequest):

@@ -197,6 +197,21 @@ async def test_a_call_that_may_not_leave_any_more_never_arrives_and_harms_no_lat
     assert [each.text for each in patient.inbox] == ["from the one that leads"]
 
 
+async def test_whether_it_may_leave_is_asked_when_the_first_byte_does_and_only_then(
+    bot: Bot, telegram: SimulatedTelegram, patient: Phone
+) -> None:
+    looks = []
+
+    def look() -> bool:
+        looks.append(len(telegram.log))
+        return True
+
+    http.may_write.set(look)
+    await bot.send_message(patient.user_id, "short")
+    await bot.send_document(patient.user_id, b"x" * 300_000, filename="long.txt")
+    assert looks == [0, 1]
+
+
 async def test_without_a_pool_nothing_is_sent() -> None:
     request = AiohttpRequest()
     await request.shutdown()
