@@ -24,7 +24,7 @@ from bot.protocol import bundled
 FOLDER = Path(__file__).parents[1] / "tests" / "evaluation"
 LANGUAGES = ("zh", "en")
 LEVELS = ("red", "check", "amber", "yellow", "green")
-TUNE, MEASURE, LATER, LAST = "tune", "measure", "later", "last"
+TUNE, MEASURE, LATER, LAST, FRESH = "tune", "measure", "later", "last", "fresh"
 TITLES = {
     TUNE: "the half to tune on",
     MEASURE: "the half that only measures",
@@ -57,7 +57,7 @@ def cases() -> list[Case]:
     """Return the whole evaluation set."""
     found = []
     for language in LANGUAGES:
-        for name, part in (("", None), ("_later", LATER), ("_last", LAST)):
+        for name, part in (("", None), ("_later", LATER), ("_last", LAST), ("_fresh", FRESH)):
             groups: list[dict[str, Any]] = yaml.safe_load(
                 (FOLDER / f"words_{language}{name}.yaml").read_text("utf-8")
             )

@@ -244,8 +244,8 @@ def _found(words: str, named: list[_Named], read: Reader) -> list[Found]:
         status = min((reading.status for reading, _ in readings), key=order.index)
         same = [reading for reading, _ in readings if reading.status is status]
         most = max(same, key=lambda reading: reading.urgency.rank)
-        said = tuple(dict.fromkeys(reading.words for reading in same))
-        found.append(Found(readings[0][1], said, status, most.urgency, most.rule, most.why))
+        all_words = tuple(dict.fromkeys(reading.words for reading in same))
+        found.append(Found(readings[0][1], all_words, status, most.urgency, most.rule, most.why))
     return found
 
 

@@ -140,7 +140,8 @@ class Reader:
         self.context = self._context(lexicon)
         self._fillers = re.compile(f"(?:{self._source(lexicon.context.fillers)}) ?")
         self._chinese: dict[str, list[tuple[str, Concept | Request, bool]]] = {}
-        self._entries = [self._entry(entry) for entry in (*lexicon.concepts, *lexicon.requests)]
+        entries: list[Concept | Request] = [*lexicon.concepts, *lexicon.requests]
+        self._entries = [self._entry(entry) for entry in entries]
         self._compositions_from: dict[str, list[tuple[Concept | Request, Composition]]] = {}
         for each in self._entries:
             for composition in each.entry.compose:
@@ -384,10 +385,10 @@ class Reader:
         """Collect the English words of the lexicon, so that one wrong letter in a long one can be put right."""
         texts: list[str] = []
         context = lexicon.context
-        for entry in (*lexicon.concepts, *lexicon.requests):
-            texts += entry.words.en
-            if isinstance(entry, Concept):
-                texts += entry.weak.en
+        for concept in lexicon.concepts:
+            texts += [*concept.words.en, *concept.weak.en]
+        for request in lexicon.requests:
+            texts += request.words.en
         for part in lexicon.parts:
             texts += part.en
         for words in (context.idioms, context.negators, context.contrasts, context.hypothetical, context.past,

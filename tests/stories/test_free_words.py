@@ -1,4 +1,4 @@
-"""Words outside a question: a case at their level, the way to what was asked for, and always a person who sees them."""
+"""Words outside a question: a case at their level, the way to what was asked for, and a person who sees them."""
 
 import json
 
