@@ -1,8 +1,8 @@
 """How well are free words understood? The confusion table of the evaluation set, and texts a second.
 
-The texts stand apart from the rules, in tests/evaluation/. In the first set the hash of a text puts it into the half on which the
-lexicon is tuned, or into the half that only measures; the other sets were written later. Their misses are not shown
-unless `--open` asks for them, and whoever has looked at them has used them up.
+The texts stand apart from the rules, in tests/evaluation/. In the first set the hash of a text puts it into the half
+on which the lexicon is tuned, or into the half that only measures; the other sets came later. Their misses are
+not shown unless `--open` asks for them, and whoever has looked at them has used them up.
 """
 
 import argparse
@@ -158,9 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts.append(f"Speed: {speed:,.0f} texts a second, one core.")
     return report.finish(
         "words", "Free words", "python -m bench.words --write", "\n".join(parts), broken, to_file=options.write,
-        note="All sets have been used to mend the lexicon, so these figures flatter it. What each set gave at first sight "
-        "stands in [decision 0042](../decisions/0042-free-words-are-composed-from-a-lexicon.md): about nine dangers in "
-        "ten RED at once, nineteen in twenty at least asked about.",
+        note="All sets have been used to mend the lexicon, so these figures flatter it. What each set gave at first\n"
+        "sight stands in [decision 0042](../decisions/0042-free-words-are-composed-from-a-lexicon.md): about nine\n"
+        "dangers in ten RED at once, nineteen in twenty at least asked about.",
     )  # fmt: skip
 
 

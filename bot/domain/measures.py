@@ -37,7 +37,8 @@ class Value:
 
 _TEMPERATURE = re.compile(
     r"(?P<cue>烧到|发烧|体温|测温|温度|腋下|耳温枪?|额温枪?|口温|肛温|热度"
-    r"|temp(?:erature)?(?: (?:is|of|was|says|at|now|still|around|about))*|fever(?: of| is| was)?|thermometer(?: says| reads)?|armpit"
+    r"|temp(?:erature)?(?: (?:is|of|was|says|at|now|still|around|about))*"
+    r"|fever(?: of| is| was)?|thermometer(?: says| reads)?|armpit"
     r"|running(?: a)?)?"
     r"(?:是|有|到了?|为|量出来|量了|显示|测出来|大概|已经|都)*\s*[::]?\s*"
     r"(?<![\d./])(?P<whole>\d{2,3})(?:(?:[.,点]| point |度|°)(?P<tenth>\d)(?!\d))?"
