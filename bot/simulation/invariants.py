@@ -98,7 +98,7 @@ class Judge:
         self._stop_at = stop_at
         self._told: set[tuple[str, int]] = set()  # rows that were found lying still
         self.arrived: Counter[str] = Counter()
-        self._last: dict[tuple[int, str], datetime] = {}
+        self._last: dict[tuple[int, str, int | None], datetime] = {}
         self._polite: Counter[tuple[int, date]] = Counter()
         self._shown: dict[tuple[int, date], set[date]] = {}  # days of visits that a phone has shown on a day
         self._away: dict[str, tuple[ZoneInfo, datetime]] = {}  # where a subject said to be, and since when
@@ -131,7 +131,7 @@ class Judge:
             if key.startswith(POLITE):
                 self.violate("wrong person: staff got a patient's message", _name(actor), message.text)
             if key.startswith(PAGES):
-                self._duplicate(actor, message, key)
+                self._duplicate(actor, message, carried)
         actor.sees(message)
 
     def _judge(self, reader: Reader, message: ShownMessage, key: str, carried: OutboxMessage) -> None:
@@ -145,7 +145,7 @@ class Judge:
         self._whose_days(reader, message, key, carried)
         if prompted:
             return
-        self._duplicate(reader, message, key)
+        self._duplicate(reader, message, carried)
         if not key.startswith(ALWAYS):
             if local.hour >= QUIET_FROM or local.hour < QUIET_TO:
                 self.violate("quiet hours", reader.code, f"{local:%H:%M} {message.text}")
@@ -171,10 +171,13 @@ class Judge:
         begun = carried.text_key.startswith(POLITE) and carried.purpose != "answer"
         return since == timedelta(0) if begun else since <= ANSWERING
 
-    def _duplicate(self, reader: Actor, message: ShownMessage, key: str) -> None:
+    def _duplicate(self, reader: Actor, message: ShownMessage, carried: OutboxMessage) -> None:
+        """Nobody reads the same twice; of two dangers in a quarter of an hour each gets its own words, though."""
         if any(message.text.startswith(self._opening(each, reader.locale)) for each in REPEATS):
             return
-        now, mark = self.world.now, (reader.phone.user_id, message.text)
+        key = carried.text_key
+        event = carried.id if key.startswith(ALWAYS) else None
+        now, mark = self.world.now, (reader.phone.user_id, message.text, event)
         before = self._last.get(mark)
         self._last[mark] = now
         apart = TOLD_TWICE if key.startswith((*POLITE, *FOR_STAFF)) else ANSWERING
