@@ -205,7 +205,7 @@ class TestJoining:
         doctor = Watch(study.doctor)
         await study.anna.says("流鼻血止不住")
         case = await symptom_case(study.stage)
-        assert {"T21", "T11-T15"} <= set(case.because)
+        assert {"T21-chest-pain", "T11-bleeding-after-15-minutes"} <= set(case.because)
         assert doctor.read("case.page.more")
         assert "流鼻血止不住" in doctor.texts[-1]
         assert CHEST_PAIN["zh"] in doctor.texts[-1]
