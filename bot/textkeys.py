@@ -25,7 +25,7 @@ from handlers import messages
 Members = Callable[[], Iterable[str]]
 
 _REPLIES = ("will_come", "another_day", "need_help", "came", "could_not")
-_RELATIONS = ("patient", "caregiver", "bot")
+_RELATIONS = ("patient", "caregiver", "staff", "bot")
 # The status of a visit that is still planned; the others are the visit's own state.
 _OPEN_STATUSES = (VisitStatus.PLANNED, VisitStatus.DUE, VisitStatus.LATE, VisitStatus.VERY_LATE)
 

@@ -349,9 +349,9 @@ def level_of(case: Escalation) -> str:
 
 
 def relation_of(case: Escalation) -> str:
-    """Return who reported: patient, caregiver, or the bot itself (silence, an outage)."""
+    """Return who reported: patient, caregiver, staff (a value), or the bot itself (silence, an outage)."""
     relation = case.raised_by.split(":", 1)[0]
-    return relation if relation in ("patient", "caregiver", "bot") else "bot"
+    return relation if relation in ("patient", "caregiver", "staff") else "bot"
 
 
 def details_of(work: Work, subject: Subject) -> Text:

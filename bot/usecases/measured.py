@@ -314,7 +314,9 @@ def lines(work: Work, rows: Sequence[Measurement]) -> list[Text]:
     """Return values for staff, a line each: what, when, how urgent, who says so."""
     found = []
     for row in rows:
-        value = shown(work, value_of(row))
+        value: str | Text = shown(work, value_of(row))
+        if row.doubt and row.source == stored.PATIENT:
+            value = Text("measure.read_as", {"said": row.said, "value": value})
         values: dict[str, object] = {
             "mark": mark(row),
             "what": Text(f"measure.name.{row.measure}"),
@@ -326,7 +328,7 @@ def lines(work: Work, rows: Sequence[Measurement]) -> list[Text]:
     return found
 
 
-def _at_place(place: str, value: str) -> Text:
+def _at_place(place: str, value: str | Text) -> Text:
     return Text("measure.at_place", {"value": value, "place": Text(f"measure.place.{place}")})
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import checked_protocol
 from bot.domain.conditions import Condition, Facts
 from bot.domain.judging import Circumstances, judge
 from bot.domain.measures import Value
@@ -16,6 +17,8 @@ from bot.protocol.check import problems_of, text_keys
 from bot.protocol.critical import with_critical_values
 from bot.protocol.load import ProtocolFaulty
 from bot.protocol.model import MeasuresFile, Protocol
+from bot.texts import bundled_texts
+from tests.conftest import make_settings
 
 TRIAL = bundled()
 KEYS = {"en": text_keys(TRIAL)}
@@ -125,3 +128,11 @@ def test_a_name_that_means_two_tests_is_told() -> None:
     first, second, *rest = TRIAL.measures.measures
     twice = (first, replace(second, names=first.names), *rest)
     assert any("the name is given twice" in problem for problem in changed(measures=twice))
+
+
+def test_the_bot_starts_with_the_sites_values_and_stays_down_with_a_faulty_file(tmp_path: Path) -> None:
+    path = site(tmp_path, "critical: [{measure: plt, below: 20, source: laboratory}]")
+    own = checked_protocol(make_settings(critical_values=path), bundled_texts())
+    assert urgency(own, "plt", "15") is Urgency.RED_COME
+    with pytest.raises(ProtocolFaulty):
+        checked_protocol(make_settings(critical_values=site(tmp_path, "critical: 1")), bundled_texts())
