@@ -216,15 +216,15 @@ def _said_transfused(work: Work, values: Values) -> dict[str, object]:
 
 
 def _shown_values(work: Work, value: Any) -> Lines:
-    """Show what was understood; where it was in doubt, with the words it was read from."""
-    lines: list[Text | Day | Lines | str] = []
+    """Show what is not kept, then what was understood; where it was in doubt, with the words it was read from."""
+    lines = _refused(value["out"])
     for given in map(_value, value["read"]):
         shown: object = measured.shown(work, given)
         if given.doubt is not None:
             read_as = Text("measure.read_as", {"said": given.said, "value": shown})
             shown = Text("labs.doubtful", {"value": read_as, "doubt": Text(f"measure.doubt.{given.doubt}")})
         lines.append(Text("labs.value", {"what": Text(f"measure.name.{given.measure}"), "value": shown}))
-    return Lines([*lines, *_refused(value["out"])])
+    return Lines(lines)
 
 
 def _finish(work: Work, values: Values) -> None:
