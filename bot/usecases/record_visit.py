@@ -1,6 +1,7 @@
 """How do staff record a visit as done, missed or not needed, correct that, or move a visit to another day?"""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -388,6 +389,7 @@ def show_day(_work: Work, value: Any) -> object:
 
 
 HELD_ON = Field("held_on", "visit.ask.held_on", _past_days, _past_date, show=show_day, said_with=_said, columns=3)
+HELD_IF_DONE = replace(HELD_ON, wanted=_was(stored.DONE))
 NEXT_ON = Field("next_on", "visit.ask.next_on", _new_days, _coming_date, show=show_day, said_with=_said, columns=2)
 WHY_DEVIATES = reasons.field("visit.ask.why_deviates", reasons.DEVIATION, wanted=_explains, said_with=_said_why)
 WHY_NOT_NEEDED = reasons.field("visit.ask.why_not_needed", reasons.NOT_NEEDED, said_with=_said)
@@ -414,16 +416,7 @@ PHONED_FORM = forms.register(
                 _outcomes(WILL_COME, stored.DONE, stored.MISSED, stored.NOT_NEEDED),
                 said_with=_said,
             ),
-            Field(
-                "held_on",
-                "visit.ask.held_on",
-                _past_days,
-                _past_date,
-                wanted=_was(stored.DONE),
-                show=show_day,
-                said_with=_said,
-                columns=3,
-            ),
+            HELD_IF_DONE,
             WHY_DEVIATES,
             reasons.field(
                 "visit.ask.why_not_needed",
@@ -457,16 +450,7 @@ CORRECT_FORM = forms.register(
                 show=lambda _work, value: Text(f"visit.outcome.{value}"),
                 said_with=_said,
             ),
-            Field(
-                "held_on",
-                "visit.ask.held_on",
-                _past_days,
-                _past_date,
-                wanted=_was(stored.DONE),
-                show=show_day,
-                said_with=_said,
-                columns=3,
-            ),
+            HELD_IF_DONE,
             Field(
                 "next_on",
                 "visit.ask.next_on",
