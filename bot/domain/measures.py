@@ -405,10 +405,17 @@ def _names(meaning: Mapping[str, object]) -> re.Pattern[str]:
 
 
 def _plausible(values: list[Value], refused: list[Refused]) -> Entered:
-    """Take out neutrophils that outnumber the white cells they are part of."""
+    """Take out what cannot be beside each other: two pressures too near, neutrophils that outnumber white cells."""
     found = {value.measure: value for value in values}
     white, neutrophils = found.get(WBC), found.get(ANC)
     if white is not None and neutrophils is not None and neutrophils.value > white.value and not white.sign:
         values = [value for value in values if value is not neutrophils]
         refused = [*refused, Refused(neutrophils.said, "input.measure.anc_above_wbc", ANC)]
+    upper, lower = found.get(SYSTOLIC), found.get(DIASTOLIC)
+    if upper is not None and lower is not None and upper.value - lower.value < LEAST_DIFFERENCE:
+        values = [value for value in values if value.measure not in PAIR]
+        refused = [
+            *refused,
+            *(Refused(each.said, "input.pressure.out_of_range", each.measure) for each in (upper, lower)),
+        ]
     return Entered(tuple(values), tuple(refused))

@@ -215,7 +215,9 @@ def settle(work: Work, rows: Sequence[Measurement], decisions: Sequence[TriageDe
 
 def follow(work: Work, subject: Subject, rows: Sequence[Measurement], *more: Text) -> bool:
     """Open a case with what was judged, or add to the open one, if it is urgent enough; tell whether it was."""
-    given = [row for row in rows if not row.void]
+    # What was drawn so long ago that it does not stand for today is flagged, and alarms nobody.
+    oldest = work.today - timedelta(days=work.protocol.measures.counts_good_for_days)
+    given = [row for row in rows if not row.void and row.taken_on >= oldest]
     urgency = highest(Urgency(row.urgency) for row in given if row.urgency)
     giver = Giver.PATIENT if any(row.source == stored.PATIENT for row in rows) else Giver.STAFF
     if not given or urgency.rank < work.protocol.measures.case_needs(giver).rank:

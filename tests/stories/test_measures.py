@@ -221,6 +221,14 @@ class TestEntering:
         assert await values(study.stage) == [("plt", "40", "yellow", True)]
         assert await cases(study.stage, "S-003") == []
 
+    async def test_an_old_value_is_flagged_and_alarms_nobody(self, study: Study) -> None:
+        nurse = study.coordinator
+        await nurse.says("/labs S-003")
+        await nurse.taps("labs.button.enter")
+        await nurse.answers("2026-10-11", "PLT 8", "=labs.transfused.none", "=form.button.save")
+        assert await values(study.stage) == [("plt", "8", "red_come", True)]
+        assert await cases(study.stage, "S-003") == []
+
     async def test_bleeding_reported_before_makes_few_platelets_red(self, study: Study) -> None:
         await study.boris.says("/unwell")
         await study.boris.taps("report.trouble.bleeding", "report.bleeding.where.nose", "report.bleeding.now.still")
