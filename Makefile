@@ -10,7 +10,7 @@ LOCK_OPTIONS ?=
 .DEFAULT_GOAL := help
 .PHONY: help demo pictures test lint run messages lock clean \
     kills kills-1000 kills-10000 failover faults red-first throughput store start scale planning backup-proof \
-    simulate simulate-seeds
+    simulate simulate-seeds words
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -66,6 +66,9 @@ start: $(VENV)/ready ## Measure start-up and memory
 
 scale: $(VENV)/ready ## Fill PostgreSQL with up to 1,000,000 subjects and measure (half an hour)
 	$(BIN)/python -m bench.scale --seed 1 $(WRITE)
+
+words: $(VENV)/ready ## Judge the evaluation set of free words: confusion table, texts a second
+	$(BIN)/python -m bench.words $(WRITE)
 
 simulate: $(VENV)/ready ## Play 25 months of the trial with 90 patients and check their phones
 	$(BIN)/followup simulate --subjects 90 --months 25 --seed 7

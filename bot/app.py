@@ -87,11 +87,13 @@ class Running:
 def checked_protocol(settings: Settings, texts: Texts) -> Protocol:
     """Load the trial's files, with the critical values of the site's laboratory.
 
+    The words of the bundled files have been tried before they came here; those of a site's own files are tried now.
+
     Raises:
         ProtocolFaulty: with every problem; while one is left the bot stays down.
     """
     protocol = with_critical_values(load(settings.protocol or bundled_folder()), settings.critical_values)
-    problems = check.problems_of(protocol, texts.keys())
+    problems = check.problems_of(protocol, texts.keys(), try_words=settings.protocol is not None)
     if problems:
         raise ProtocolFaulty(problems)
     return protocol

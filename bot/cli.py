@@ -14,6 +14,7 @@ from bot import logs
 from bot.cipher import Cipher
 from bot.cli_data import data
 from bot.cli_study import study
+from bot.cli_words import words
 from bot.domain.people import BOT
 from bot.domain.roles import STAFF, Role
 from bot.errors import FollowupError
@@ -40,6 +41,7 @@ staff = typer.Typer(help="Invite staff.", no_args_is_help=True)
 cli.add_typer(staff, name="staff")
 cli.add_typer(data)
 cli.add_typer(study)
+cli.add_typer(words)
 
 
 def main() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 
 from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
+from bot.domain.freetext import Status, scan
 from bot.domain.judging import ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, MeasureRule
 from bot.domain.judging import split_example as split_threshold
+from bot.domain.lexicon import Combination, Composition, Concept, Lexicon, NumberBand, Request
 from bot.domain.measures import PAIR, PULSE, TEMPERATURE, Measure
 from bot.domain.questionnaires import Item, ItemKind, NotAnAnswer, Questionnaire, accept
 from bot.domain.reminders import ChaseAct
 from bot.domain.triage import RECORDED, Example, TriageRule, split_example
 from bot.domain.urgency import Urgency
 from bot.domain.visits import VisitKind
+from bot.domain.word_numbers import MEASURES
+from bot.domain.wording import reader
 from bot.protocol.load import Folder, ProtocolFaulty, ProtocolProblem, load
 from bot.protocol.model import Protocol, chain_name
 
@@ -28,7 +32,8 @@ ONCE = frozenset({VisitKind.EVALUATION, VisitKind.EXTRA})
 # Beyond so many combinations of earlier answers a question is taken to be reachable.
 MOST_COMBINATIONS = 50_000
 _NUMERIC = (ItemKind.TEMPERATURE, ItemKind.NUMBER)
-_MEASURES = ("temperature_c", "systolic", "diastolic", "spo2")
+# So many words of each part are tried to see whether a composition can be said at all.
+MOST_SAID = 3
 
 # Texts that the rules themselves name, whatever the files say.
 RULE_TEXTS = frozenset(
@@ -93,8 +98,13 @@ def check(folder: Folder, known_texts: Mapping[str, Collection[str]]) -> list[Pr
     return problems_of(protocol, known_texts)
 
 
-def problems_of(protocol: Protocol, known_texts: Mapping[str, Collection[str]]) -> list[ProtocolProblem]:
-    """Return what the files say about each other that cannot be so."""
+def problems_of(
+    protocol: Protocol, known_texts: Mapping[str, Collection[str]], *, try_words: bool = True
+) -> list[ProtocolProblem]:
+    """Return what the files say about each other that cannot be so.
+
+    ``try_words``: also try every word of the lexicon and all its examples, which takes half a second.
+    """
     return [
         *_arm_problems(protocol),
         *_visit_problems(protocol),
@@ -105,6 +115,7 @@ def problems_of(protocol: Protocol, known_texts: Mapping[str, Collection[str]]) 
         *_rule_problems(protocol),
         *_lexicon_problems(protocol),
         *_measure_problems(protocol),
+        *(_spoken_problems(protocol) if try_words else ()),
         *_chain_problems(protocol),
         *_text_problems(protocol, known_texts),
     ]
@@ -141,6 +152,10 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(threshold.tell_subject, "measures.yaml", threshold.id)
     for other in protocol.measures.others:
         yield TextUse(other.reason, "measures.yaml", other.names[0] if other.names else "others")
+    for combination in protocol.lexicon.combinations:
+        yield TextUse(combination.tell_subject, "lexicon.yaml", combination.id)
+    for request in protocol.lexicon.requests:
+        yield TextUse(request.button, "lexicon.yaml", request.id)
     for outcome in protocol.outcomes:
         yield TextUse(outcome.text, "escalation.yaml", outcome.code)
 
@@ -474,20 +489,51 @@ def _example_problems(
 def _lexicon_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     file, lexicon = "lexicon.yaml", protocol.lexicon
     ids = [concept.id for concept in lexicon.concepts]
+    ids += [combination.id for combination in lexicon.combinations] + [request.id for request in lexicon.requests]
     yield from _twice(file, ids)
+    yield from _twice(file, (part.id for part in lexicon.parts))
+    yield from _twice(file, (rule.id for rule in lexicon.rules))
+    yield from _number_problems(lexicon)
+    yield from _unknown_names(protocol)
+    measured = {band.concept for band in lexicon.numbers}
     for concept in lexicon.concepts:
-        if not concept.words.zh or not concept.words.en:
-            yield ProtocolProblem(file, concept.id, "a concept needs words in Chinese and in English")
-        if not all(word.strip() for word in (*concept.words.zh, *concept.words.en)):
-            yield ProtocolProblem(file, concept.id, "a word is empty")
+        words = (*concept.words.zh, *concept.words.en, *concept.weak.zh, *concept.weak.en)
+        if not words and not concept.compose and concept.id not in measured:
+            yield ProtocolProblem(file, concept.id, "nothing leads to this concept: no words, parts or numbers")
         if concept.when_resolved.rank > concept.urgency.rank:
             yield ProtocolProblem(file, concept.id, "when_resolved is more urgent than urgency")
         yield from _chain_missing(protocol, file, concept.id, concept.urgency)
+    for combination in lexicon.combinations:
+        yield from _chain_missing(protocol, file, combination.id, combination.urgency)
+
+
+def _spoken_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    """Try every word, composition and example of the lexicon."""
+    file, lexicon = "lexicon.yaml", protocol.lexicon
+    if any(True for _ in _unknown_names(protocol)):
+        return  # Nothing can be sought with parts that do not exist.
+    read = reader(lexicon)
+    spoken: tuple[Concept | Request, ...] = (*lexicon.concepts, *lexicon.requests)
+    for entry in spoken:
+        listed = (*entry.words.zh, *entry.words.en)
+        if not all(word.strip() for word in listed):
+            yield ProtocolProblem(file, entry.id, "a word is empty")
+        for word in listed:
+            if word.strip() and read.covers(word):
+                yield ProtocolProblem(file, entry.id, f"{word!r} can never fire: an idiom swallows it")
+        for composition in entry.compose:
+            if not _can_be_said(composition, entry, lexicon):
+                yield ProtocolProblem(file, entry.id, f"{'+'.join(composition.parts)} can never fire")
+    yield from _example_texts(lexicon)
+
+
+def _number_problems(lexicon: Lexicon) -> Iterator[ProtocolProblem]:
+    file, ids = "lexicon.yaml", {concept.id for concept in lexicon.concepts}
     for band in lexicon.numbers:
         if band.concept not in ids:
             yield ProtocolProblem(file, band.measure, f"unknown concept: {band.concept}")
-        if band.measure not in _MEASURES:
-            yield ProtocolProblem(file, band.measure, f"unknown measure; known: {', '.join(_MEASURES)}")
+        if band.measure not in MEASURES:
+            yield ProtocolProblem(file, band.measure, f"unknown measure; known: {', '.join(MEASURES)}")
         if band.at_least is None and band.below is None:
             yield ProtocolProblem(file, band.measure, "a band needs at_least or below")
         elif band.at_least is not None and band.below is not None and band.at_least >= band.below:
@@ -576,6 +622,94 @@ def _threshold_problems(protocol: Protocol, rule: MeasureRule) -> Iterator[Proto
             answers, facts = split_threshold(rule, example)
             if holds(rule.when, answers, facts) != (kind == "fires_for"):
                 yield ProtocolProblem(file, rule.id, f"{kind} {dict(example)}: the rule says otherwise")
+
+
+def _unknown_names(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    """Yield parts, concepts and rules that are named and do not exist, and rules that nothing names."""
+    file, lexicon = "lexicon.yaml", protocol.lexicon
+    parts = {part.id for part in lexicon.parts}
+    spoken: tuple[Concept | Request, ...] = (*lexicon.concepts, *lexicon.requests)
+    ruled: tuple[Concept | Combination | NumberBand, ...] = (
+        *lexicon.concepts,
+        *lexicon.combinations,
+        *lexicon.numbers,
+    )
+    concepts = {concept.id for concept in lexicon.concepts}
+    own = {rule.id for rule in lexicon.rules}
+    rules = own | {rule.id for rule in protocol.triage_rules}
+    named: set[str] = set()
+    for part in lexicon.parts:
+        for other in part.any_of:
+            if other not in parts:
+                yield ProtocolProblem(file, part.id, f"unknown part: {other}")
+        if not part.zh and not part.en and not part.any_of:
+            yield ProtocolProblem(file, part.id, "a part needs words")
+    for entry in spoken:
+        for composition in entry.compose:
+            for name in (*composition.parts, *composition.near):
+                if name not in parts:
+                    yield ProtocolProblem(file, entry.id, f"unknown part: {name}")
+            if not composition.parts:
+                yield ProtocolProblem(file, entry.id, "a composition has no parts")
+    for concept in lexicon.concepts:
+        for other in concept.replaces:
+            if other not in concepts:
+                yield ProtocolProblem(file, concept.id, f"replaces an unknown concept: {other}")
+    for combination in lexicon.combinations:
+        for other in (*combination.first, *combination.second):
+            if other not in concepts:
+                yield ProtocolProblem(file, combination.id, f"unknown concept: {other}")
+    for each in ruled:
+        named.add(each.rule)
+        if each.rule not in rules:
+            where = each.measure if isinstance(each, NumberBand) else each.id
+            yield ProtocolProblem(file, where, f"unknown rule: {each.rule}")
+    for rule in lexicon.rules:
+        if rule.id not in named:
+            yield ProtocolProblem(
+                file, rule.id, "the rule can never fire: no concept, combination or number names it"
+            )
+        if not rule.source.strip():
+            yield ProtocolProblem(file, rule.id, "the source is empty")
+
+
+def _can_be_said(composition: Composition, entry: Concept | Request, lexicon: Lexicon) -> bool:
+    """Return whether some words of the parts, said one after the other, are found as the entry."""
+    parts = {part.id: part for part in lexicon.parts}
+
+    def words(name: str, language: str) -> list[str]:
+        part = parts[name]
+        own: Sequence[str] = part.zh if language == "zh" else part.en
+        return [*own, *(word for other in part.any_of for word in words(other, language)[:1])][:MOST_SAID]
+
+    read = reader(lexicon)
+    for language, between in (("zh", ""), ("en", " ")):
+        for near in composition.near or ("",):
+            last = [words(near, language)] if near else []
+            for said in product(*(words(name, language) for name in composition.parts), *last):
+                if read.composed(read.read(between.join(said)), entry, composition):
+                    return True
+    return False
+
+
+def _example_texts(lexicon: Lexicon) -> Iterator[ProtocolProblem]:
+    """Yield the entries whose own examples do not do what they are there for."""
+    file = "lexicon.yaml"
+    entries: tuple[Concept | Combination | Request, ...] = (
+        *lexicon.concepts,
+        *lexicon.combinations,
+        *lexicon.requests,
+    )
+    for entry in entries:
+        if not entry.fires_for or not entry.quiet_for:
+            yield ProtocolProblem(file, entry.id, "fires_for and quiet_for need an example each")
+        for fires, texts in ((True, entry.fires_for), (False, entry.quiet_for)):
+            for text in texts:
+                findings = scan(text, lexicon)
+                found = {one.concept.id for one in findings.concepts if one.status is not Status.NEGATED}
+                found |= {asked.request.id for asked in findings.requests}
+                if (entry.id in found) != fires:
+                    yield ProtocolProblem(file, entry.id, f"{text!r}: {'stays quiet' if fires else 'fires'}")
 
 
 def _chain_missing(protocol: Protocol, file: str, entry: str, urgency: Urgency) -> Iterator[ProtocolProblem]:

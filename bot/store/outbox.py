@@ -224,6 +224,25 @@ def keys_between(
     return [key for key in keys if key is not None]
 
 
+_LAST_TOLD = (
+    select(OutboxMessage)
+    .where(
+        OutboxMessage.account_id == bindparam("account_id"),
+        OutboxMessage.purpose == bindparam("purpose"),
+        OutboxMessage.about_id == bindparam("about_id"),
+        col(OutboxMessage.state).in_(("sent", "unsure")),
+    )
+    .order_by(col(OutboxMessage.id).desc())
+    .limit(1)
+)
+
+
+def last_told(session: Session, account_id: int, purpose: str, about_id: int) -> OutboxMessage | None:
+    """Return the newest message of a purpose about one thing that an account has seen, as far as is known."""
+    given = {"account_id": account_id, "purpose": purpose, "about_id": about_id}
+    return session.exec(_LAST_TOLD, params=given).first()
+
+
 def _a_time(account_id: int, purposes: Collection[str], starts: datetime, ends: datetime) -> dict[str, object]:
     return {
         "account_id": account_id,

@@ -91,8 +91,10 @@ def _wanted(work: Work, subject: Subject, kind: VisitKind, not_before: date | No
 def _is_short_notice(work: Work, subject: Subject, kind: VisitKind) -> bool:
     """Tell whether nobody expects the patient today, who would be told of it in the course of the day.
 
-    The first injection has the day that staff named, and it may be today.
+    Who is enrolled today is there, and the first injection has the day that staff named.
     """
+    if subject.enrolled_at.astimezone(work.settings.zone).date() == work.today:
+        return False
     if kind is VisitKind.INJECTION and not visits.held_days(work.session, subject, kind):
         return False
     return all(each.target_on != work.today for each in visits.open_told(work.session, subject))

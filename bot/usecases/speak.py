@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.freetext import Findings, Status, scan
+from bot.domain.lexicon import Concept
 from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import STAFF, SUBJECT_SIDE, Role
 from bot.domain.urgency import Urgency
@@ -20,6 +21,11 @@ MESSAGE = "message"
 DOUBT = "danger.silence"
 # Characters of a person's words in a page; all of them stay in the inbox and the doubt.
 LONGEST_QUOTE = 3000
+# Signs that nothing explains, up to which a request counts as the whole of a message.
+SMALL_REST = 3
+MOST_REQUESTS = 3
+
+BY_URGENCY = {Urgency.AMBER: "triage.amber.contact", Urgency.YELLOW: "triage.yellow.next_working_day"}
 
 
 def take_text(work: Work, text: str) -> None:
@@ -33,7 +39,8 @@ def take_text(work: Work, text: str) -> None:
         return
     if dialogue is not None and dialogue.kind == report.DIALOGUE and report.take_number(work, dialogue, text):
         return
-    if react_to_danger(work, text):
+    findings = scan(text, work.protocol.lexicon)
+    if _react(work, findings, text, asked=dialogue is not None):
         _close_what_was_answered(work, dialogue, text)
         return
     if dialogue is not None and dialogue.kind == report.DIALOGUE:
@@ -45,6 +52,10 @@ def take_text(work: Work, text: str) -> None:
     elif not screens.on_study(screens.subject_of(work)):
         _pass_on(work, text)
         work.answer("speak.passed_on_not_on_study", phone=screens.phone(work))
+    elif findings.acted_on is Urgency.YELLOW:
+        _take_over(work, findings, text)
+    elif findings.requests:
+        _answer_requests(work, findings, text)
     else:
         _pass_on(work, text)
         rows = [
@@ -52,6 +63,36 @@ def take_text(work: Work, text: str) -> None:
             [Button("menu.button.open", "menu.open")],
         ]
         work.answer("speak.passed_on", rows, phone=screens.phone(work))
+
+
+def _take_over(work: Work, findings: Findings, text: str) -> None:
+    """Make what was reported a case of its level, and say so; what was asked for is one tap away."""
+    _raise(work, findings.acted_on, findings, text)
+    rows = [[Button("menu.button.unwell", "menu.unwell")], *_ways(work, findings)]
+    key = findings.tell or BY_URGENCY[findings.acted_on]
+    work.answer(key, rows, purpose="triage", phone=screens.phone(work))
+
+
+def _answer_requests(work: Work, findings: Findings, text: str) -> None:
+    """Lead to what was asked for; staff see the words too, unless a screen answers all of them."""
+    rest = findings.leftover.replace(" ", "")
+    alone = len(rest) <= SMALL_REST and all(asked.request.self_service for asked in findings.requests)
+    rows = [
+        *_ways(work, findings),
+        [Button("menu.button.unwell", "menu.unwell")],
+        [Button("menu.button.open", "menu.open")],
+    ]
+    if not alone:
+        _pass_on(work, text)
+    work.answer("speak.request" if alone else "speak.request_passed_on", rows, phone=screens.phone(work))
+
+
+def _ways(work: Work, findings: Findings) -> list[list[Button]]:
+    """Return the buttons that lead to what was asked for, each place once; none for who is not on study."""
+    if work.caller.role not in SUBJECT_SIDE or not screens.on_study(screens.subject_of(work)):
+        return []
+    ways = {asked.request.opens: asked.request.button for asked in findings.requests}
+    return [[Button(button, opens)] for opens, button in list(ways.items())[:MOST_REQUESTS]]
 
 
 def _close_what_was_answered(work: Work, dialogue: Dialogue | None, text: str) -> None:
@@ -69,29 +110,39 @@ def react_to_danger(work: Work, text: str) -> bool:
 
     Doubtful words (somebody else, "what if", long ago) are asked about by one closed question.
     """
-    findings = scan(text, work.protocol.lexicon)
+    return _react(work, scan(text, work.protocol.lexicon), text)
+
+
+def _react(work: Work, findings: Findings, text: str, *, asked: bool = False) -> bool:
+    """Do the same for words that were searched already; ``asked``: they may answer an open question."""
     red = [found for found in findings.concepts if found.urgency.is_red and found.status is Status.POSITIVE]
     if red:
         tell = findings.tell or max(red, key=lambda found: found.urgency.rank).concept.tell_subject
         work.answer(tell, lane=Lane.RED, purpose="triage", phone=screens.phone(work))
         _raise(work, findings.urgency, findings, text)
         return True
-    if findings.doubtful and findings.urgency_if_so.is_red:
+    if findings.danger_check and not (asked and _only_a_guess(findings)):
+        if findings.urgency is Urgency.AMBER:
+            _raise(work, Urgency.AMBER, findings, text)
         _ask_whether_now(work, findings, text)
         return True
-    if findings.urgency is Urgency.AMBER or (findings.doubtful and findings.urgency_if_so is Urgency.AMBER):
+    if findings.acted_on is Urgency.AMBER:
         if work.caller.role not in SUBJECT_SIDE:
             return _warn(work, findings)
-        _raise(work, Urgency.AMBER, findings, text)
-        rows = [[Button("menu.button.unwell", "menu.unwell")]]
-        work.answer(findings.tell or "triage.amber.contact", rows, purpose="triage", phone=screens.phone(work))
+        _take_over(work, findings, text)
         return True
     return False
 
 
+def _only_a_guess(findings: Findings) -> bool:
+    """Return whether words were found only because nothing else explains the text."""
+    meant = [found.concept for found in findings.concepts if found.status is not Status.NEGATED]
+    return all(isinstance(concept, Concept) and concept.last_resort for concept in meant)
+
+
 def _warn(work: Work, findings: Findings) -> bool:
     """Show where help is to somebody who is no subject; nobody can be paged for them."""
-    if not findings.concepts or findings.urgency_if_so.rank < Urgency.AMBER.rank:
+    if _only_a_guess(findings) or findings.urgency_if_so.rank < Urgency.AMBER.rank:
         return False
     work.answer("speak.danger_not_enrolled", lane=Lane.RED, purpose="triage", phone=screens.phone(work))
     return True
@@ -101,8 +152,7 @@ def _raise(work: Work, urgency: Urgency, findings: Findings, text: str) -> None:
     if work.caller.role not in SUBJECT_SIDE:
         return
     subject = screens.subject_of(work)
-    because = [found.concept.rule for found in findings.concepts if found.status is not Status.NEGATED]
-    escalate.raise_case(work, subject, urgency, because, [_quote(text)])
+    escalate.raise_case(work, subject, urgency, findings.because, [_quote(text)])
 
 
 def _quote(text: str) -> Text:
@@ -125,12 +175,11 @@ def _ask_whether_now(work: Work, findings: Findings, text: str) -> None:
 
 
 def _raise_doubt(work: Work, subject_id: int, findings: Findings, text: str) -> int:
-    because = [found.concept.rule for found in findings.concepts if found.status is not Status.NEGATED]
     doubt = Doubt(
         subject_id=subject_id,
         account_id=work.caller.account_id,
         urgency=findings.urgency_if_so,
-        because=because,
+        because=list(findings.because),
         words=text,
         asked_at=work.now,
     )

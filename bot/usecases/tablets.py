@@ -22,6 +22,7 @@ from bot.work import Button, Day, Lane, Text, Work
 PROMPT = polite.PROMPT
 NUDGE = polite.NUDGE
 KINDS = (PROMPT, NUDGE)
+A_MOMENT = timedelta(minutes=1)
 REASON = "dose.reason"
 NUDGE_AFTER_AT_LEAST = timedelta(minutes=30)
 NOT_YET = "not_yet"  # an answer that is asked about once more, not yet the status of a day
@@ -70,9 +71,11 @@ def prompt(work: Work, item: AgendaItem) -> str:
     plan_next(work, subject)
     if (pointless := _pointless(work, subject, day)) is not None:
         return pointless
-    if (coming := polite.near(work, subject, polite.REMINDER)) is not None and coming.due_at > work.now:
-        # The reminder that comes in a moment asks this as well.
-        item.due_at, item.reason = coming.due_at, "asked with the reminder that follows"
+    coming = polite.near(work, subject, polite.REMINDER)
+    if coming is not None and coming.due_at > work.now - polite.merges(work):
+        # The reminder that comes in a moment asks this as well; of two that are due, either job may look first.
+        item.due_at = max(coming.due_at, work.now + A_MOMENT)
+        item.reason = "asked with the reminder that follows"
         return polite.PUT_OFF
     if (held := polite.hold_back(work, subject, item)) is not None:
         return held

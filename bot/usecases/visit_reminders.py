@@ -575,9 +575,19 @@ def _say(
         useful_until=useful_until,
         **filled,
     )
-    if at is None and message is not None:
-        # It stays readable that this reader, and nobody else, was spared it.
+    if message is None:
+        return
+    # It stays readable that this reader, and nobody else, was spared it.
+    if at is None:
         outbox.close(message, "skipped", work.now, polite.ENOUGH)
+    elif kind == ANNOUNCE and _reads_the_same(work, account, subject, message):
+        outbox.close(message, "skipped", work.now, "the days are those that were told last")
+
+
+def _reads_the_same(work: Work, account: Account, subject: Subject, message: OutboxMessage) -> bool:
+    """Tell whether a phone shows these very days already: they were changed and put back before it was told."""
+    last = outbox.last_told(work.session, account.id or 0, ANNOUNCE, subject.id or 0)
+    return last is not None and last.text == message.text
 
 
 def with_tablets_buttons(keyboard: Keyboard, day: date) -> list[list[Button]]:

@@ -65,6 +65,28 @@ class TestPlanning:
         assert (await visits_of(study.stage, "S-003"))["cbc"].target_on == date(2026, 11, 11)
         assert sees.count("visit.announced") == 1
 
+    async def test_a_day_that_was_changed_and_put_back_in_the_night_is_not_told_again(self, study: Study) -> None:
+        sees = Watch(study.clara)
+
+        async def move(on: date) -> None:
+            number = (await visits_of(study.stage, "S-003"))["cbc"].id
+
+            def work_on(work: Work) -> None:
+                visit = work.session.get_one(Visit, number)
+                plan.move(work, visit, on)
+                visit_reminders.announce(work, visit)
+
+            await study.stage.within(work_on)
+            await study.stage.settle()
+
+        await move(date(2026, 11, 11))
+        assert sees.count("visit.announced") == 1
+        await study.stage.until(at("2026-11-02T22:00"))
+        await move(date(2026, 11, 12))
+        await move(date(2026, 11, 11))
+        await study.stage.until(at("2026-11-03T12:00"))
+        assert sees.count("visit.announced") == 1
+
     async def test_who_comes_today_anyway_keeps_the_day(self, study: Study) -> None:
         before = (await visits_of(study.stage, "S-003"))["cbc"].target_on
         await study.stage.until(at(f"{before}T09:00"))

@@ -12,6 +12,7 @@ from bot.story.stage import Stage
 from bot.usecases import plan, polite, visit_reminders
 from bot.usecases.staff_queries import find
 from bot.work import Lane, Work
+from schedules import agenda
 from tests import people
 from tests.people import Study
 from tests.stories.scenes import Watch, caregiver, local, made_from, rows
@@ -65,6 +66,17 @@ class TestMerging:
         assert date(2026, 11, 8) in asked
         prompts = [each for each in await rows(study.stage, AgendaItem, kind=polite.PROMPT) if each.state == "done"]
         assert prompts[-1].reason == "asked with the reminder of a visit"
+
+    async def test_the_job_of_the_questions_may_look_first(self, study: Study) -> None:
+        await settled(study)
+        await study.stage.until(at("2026-11-08T17:00"))
+        sees = Watch(study.anna)
+        study.stage.clock.set(at("2026-11-08T18:00"))
+        await agenda.prompts(study.stage.deps)
+        await study.stage.settle()
+        assert sees.new == []
+        await study.stage.until(at("2026-11-08T19:00"))
+        assert [made_from(study.anna, text, "visit.with_tablets") for text in sees.texts] == [True]
 
     async def test_one_question_after_the_other(self, study: Study) -> None:
         await settled(study)
