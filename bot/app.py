@@ -37,6 +37,7 @@ from bot.metrics import Metrics
 from bot.pictures import paint
 from bot.protocol import check
 from bot.protocol.clinic import load_clinic
+from bot.protocol.critical import with_critical_values
 from bot.protocol.load import ProtocolFaulty, bundled_folder, load
 from bot.protocol.model import Protocol
 from bot.settings import Settings, require
@@ -84,14 +85,14 @@ class Running:
 
 
 def checked_protocol(settings: Settings, texts: Texts) -> Protocol:
-    """Load the trial's files.
+    """Load the trial's files, with the critical values of the site's laboratory.
 
     The words of the bundled files have been tried before they came here; those of a site's own files are tried now.
 
     Raises:
         ProtocolFaulty: with every problem; while one is left the bot stays down.
     """
-    protocol = load(settings.protocol or bundled_folder())
+    protocol = with_critical_values(load(settings.protocol or bundled_folder()), settings.critical_values)
     problems = check.problems_of(protocol, texts.keys(), try_words=settings.protocol is not None)
     if problems:
         raise ProtocolFaulty(problems)

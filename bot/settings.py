@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     clinic_calendar: Path | None = Field(
         None, description="File with the clinic's own open and closed days; the official calendar alone when empty."
     )
+    critical_values: Path | None = Field(
+        None,
+        description="File with the laboratory's own critical values (危急值); the trial's alone when empty.",
+    )
     protocol: Path | None = Field(None, description="Folder with protocol files; the bundled trial when empty.")
     invitation_hours: int = Field(72, description="How long an invitation link works.", ge=1, le=72)
     messages_per_second: int = Field(

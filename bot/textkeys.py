@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.dosing import Formulation
 from bot.domain.escalation import CaseState
+from bot.domain.measures import Doubt
 from bot.domain.participation import ParticipationState
 from bot.domain.reach import Lost
 from bot.domain.roles import CLINICAL, Role
@@ -15,15 +17,15 @@ from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.domain.zones import ZONES
 from bot.protocol.load import bundled
-from bot.store import visits
+from bot.store import measurements, visits
 from bot.texts import LOCALES
-from bot.usecases import arms, closing, enrol, forms, invite, reasons, record_visit, screens
+from bot.usecases import arms, closing, enrol, forms, invite, labs, readings, reasons, record_visit, screens
 from handlers import messages
 
 Members = Callable[[], Iterable[str]]
 
 _REPLIES = ("will_come", "another_day", "need_help", "came", "could_not")
-_RELATIONS = ("patient", "caregiver", "bot")
+_RELATIONS = ("patient", "caregiver", "staff", "bot")
 # The status of a visit that is still planned; the others are the visit's own state.
 _OPEN_STATUSES = (VisitStatus.PLANNED, VisitStatus.DUE, VisitStatus.LATE, VisitStatus.VERY_LATE)
 
@@ -56,9 +58,16 @@ FAMILIES: Mapping[str, Members] = {
     "enrol.invitation.*": lambda: (invite.PATIENT, invite.CAREGIVER),
     "enrol.qr.*": lambda: (invite.PATIENT, invite.CAREGIVER),
     "formulation.*": lambda: Formulation,
+    "labs.source.*": lambda: measurements.SOURCES,
+    "labs.transfused.*": lambda: (*judging.TRANSFUSIONS, "both"),
     "language.*": lambda: LOCALES,
+    "measure.doubt.*": lambda: Doubt,
+    "measure.name.*": lambda: bundled().measures.by_id,
+    "measure.place.*": lambda: readings.PLACES,
     "participation.*": lambda: ParticipationState,
     "patient.reach.*": lambda: ("linked", "blocked"),
+    "reading.place.*": lambda: (*readings.PLACES, readings.UNSURE),
+    "reading.what.*": lambda: readings.KINDS,
     "reason.*": lambda: reasons.CODES,
     "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
@@ -107,5 +116,6 @@ _MODULES = (
     arms,
     closing,
     enrol,
+    labs,
     record_visit,
 )  # Importing it registers the dialogues whose fields are named by keys.

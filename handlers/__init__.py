@@ -43,6 +43,7 @@ COMMANDS: dict[str, Callback] = {
     "today": staff.on_today,
     "deviations": staff.on_deviations,
     "alerts": staff.on_alerts,
+    "labs": staff.on_labs,
     "adherence": staff.on_adherence,
     "duty": staff.on_duty,
     "staff": staff.on_staff,

@@ -2,7 +2,7 @@
 
 from telegram import Message, Update
 
-from bot.usecases import speak
+from bot.usecases import readings, speak
 from handlers.context import TrialContext
 
 KINDS = ("photo", "voice", "document", "video", "sticker", "location", "contact")
@@ -11,7 +11,7 @@ KINDS = ("photo", "voice", "document", "video", "sticker", "location", "contact"
 async def on_text(update: Update, context: TrialContext) -> None:
     """Somebody wrote something."""
     text = _text(update)
-    await context.handle(update, "text", lambda work: speak.take_text(work, text))
+    await context.handle(update, "text", lambda work: readings.take_text(work, text))
 
 
 async def on_edited(update: Update, context: TrialContext) -> None:

@@ -17,6 +17,7 @@ from bot.usecases import (
     overdue,
     polite,
     reach,
+    readings,
     report,
     speak,
     tablets,
@@ -33,6 +34,7 @@ WorkOn = Callable[[Work, AgendaItem], str]
 ESCALATIONS: Mapping[str, WorkOn] = {
     escalate.NEXT_PAGE: escalate.page_due,
     report.SILENCE: report.silent,
+    readings.SILENCE: readings.silent,
     speak.DOUBT: speak.doubt_silent,
 }
 REMINDERS: Mapping[str, WorkOn] = {

@@ -48,16 +48,17 @@ FOR_STAFF = (
     "case.outcome", "case.owner", "case.page", "case.repeat", "case.resolved", "case.state", "case.step",
     "case.summary", "case.told.colleague", "case.told.settled", "change.", "closing.ask", "closing.done",
     "closing.field", "closing.invited_again", "closing.summary", "closure.", "deviation.", "deviations.", "due.",
-    "duty.", "enrol.", "extra.", "formulation.", "help.staff", "history.", "import.", "interval.", "list.",
-    "outcome.", "participation.", "patient.", "patients.", "reason.", "refused.too_early", "refused.too_near",
-    "request.", "role.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct", "visit.overtaken",
+    "duty.", "enrol.", "extra.", "formulation.", "help.staff", "history.", "import.", "interval.", "labs.",
+    "list.", "measure.", "outcome.", "participation.", "patient.", "patients.", "reason.", "refused.too_early",
+    "refused.too_near", "request.", "role.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",
+    "visit.overtaken",
     "visit.recorded.", "visit.reply.", "visit.staff.", "visit.state.",
 )  # fmt: skip
 # These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
 PARTS = (
-    "back.tablets", "back.visit", "command.", "dose.skip.", "language.", "protocol.", "relation.", "report.line.",
-    "report.short.", "toast.", "urgency.", "visit.gone.", "visit.bring.",
-    "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands", "visit.titled",
+    "back.tablets", "back.visit", "command.", "dose.skip.", "language.", "protocol.", "reading.value",
+    "reading.what.", "relation.", "report.line.", "report.short.", "toast.", "urgency.", "visit.gone.",
+    "visit.bring.", "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands", "visit.titled",
 )  # fmt: skip
 LOCK_SCREEN = 60
 

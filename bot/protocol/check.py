@@ -8,7 +8,10 @@ from itertools import pairwise, product
 
 from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
 from bot.domain.freetext import Status, scan
+from bot.domain.judging import ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, MeasureRule
+from bot.domain.judging import split_example as split_threshold
 from bot.domain.lexicon import Combination, Composition, Concept, Lexicon, NumberBand, Request
+from bot.domain.measures import PAIR, PULSE, TEMPERATURE, Measure
 from bot.domain.questionnaires import Item, ItemKind, NotAnAnswer, Questionnaire, accept
 from bot.domain.reminders import ChaseAct
 from bot.domain.triage import RECORDED, Example, TriageRule, split_example
@@ -54,6 +57,17 @@ RULE_TEXTS = frozenset(
         "input.date.no_such_day",
         "input.date.lunar",
         "input.date.ambiguous",
+        "input.measure.anc_above_wbc",
+        "input.measure.approximate",
+        "input.measure.one_number",
+        "input.measure.out_of_range",
+        "input.measure.percent",
+        "input.measure.twice",
+        "input.measure.unknown",
+        "input.measure.unknown_unit",
+        "input.measure.unreadable",
+        "input.pressure.out_of_range",
+        "input.pressure.two_numbers",
         "input.subject_code.unreadable",
         "input.year_of_birth.unreadable",
         "input.year_of_birth.age_given",
@@ -100,6 +114,7 @@ def problems_of(
         *_item_problems(protocol),
         *_rule_problems(protocol),
         *_lexicon_problems(protocol),
+        *_measure_problems(protocol),
         *(_spoken_problems(protocol) if try_words else ()),
         *_chain_problems(protocol),
         *_text_problems(protocol, known_texts),
@@ -133,6 +148,10 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(rule.tell_subject, "triage.yaml", rule.id)
     for concept in protocol.lexicon.concepts:
         yield TextUse(concept.tell_subject, "lexicon.yaml", concept.id)
+    for threshold in protocol.measures.rules:
+        yield TextUse(threshold.tell_subject, "measures.yaml", threshold.id)
+    for other in protocol.measures.others:
+        yield TextUse(other.reason, "measures.yaml", other.names[0] if other.names else "others")
     for combination in protocol.lexicon.combinations:
         yield TextUse(combination.tell_subject, "lexicon.yaml", combination.id)
     for request in protocol.lexicon.requests:
@@ -519,6 +538,90 @@ def _number_problems(lexicon: Lexicon) -> Iterator[ProtocolProblem]:
             yield ProtocolProblem(file, band.measure, "a band needs at_least or below")
         elif band.at_least is not None and band.below is not None and band.at_least >= band.below:
             yield ProtocolProblem(file, band.measure, "the band is empty")
+
+
+def _measure_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, measures = "measures.yaml", protocol.measures
+    known = measures.by_id
+    for needed in (TEMPERATURE, *PAIR, PULSE):
+        if needed not in known:
+            yield ProtocolProblem(file, needed, "the measure is missing")
+    names = [*(name for measure in measures.measures for name in measure.names), *measures.pressure_names]
+    names += [name for other in measures.others for name in other.names]
+    for name in names:
+        if name != name.lower().strip() or not name:
+            yield ProtocolProblem(file, name, "a name is written in small letters")
+    for problem in _twice(file, names):
+        yield ProtocolProblem(file, problem.id, "the name is given twice")
+    for measure in measures.measures:
+        yield from _limit_problems(measure)
+    numbers = (
+        measures.counts_good_for_days,
+        measures.after_platelets_days,
+        measures.signs_hours,
+        measures.silence_minutes,
+        measures.again_minutes.at_least,
+    )
+    if min(numbers) < 1 or measures.again_minutes.at_most < measures.again_minutes.at_least:
+        yield ProtocolProblem(file, "", "days, hours and minutes must be above 0 and not end before they begin")
+    fired = [rule.id for rule in (*protocol.triage_rules, *measures.rules)]
+    for sign in measures.signs:
+        for beginning in sign.rules:
+            if not any(rule.startswith(beginning) for rule in fired):
+                yield ProtocolProblem(file, sign.id, f"no rule begins with {beginning}")
+    yield from _twice(file, fired)
+    for rule in measures.rules:
+        yield from _threshold_problems(protocol, rule)
+
+
+def _limit_problems(measure: Measure) -> Iterator[ProtocolProblem]:
+    file, limits = "measures.yaml", measure.limits
+    if not measure.by or not measure.names:
+        yield ProtocolProblem(file, measure.id, "a measure needs a name and somebody who may enter it")
+    if limits.accept_from >= limits.accept_to:
+        yield ProtocolProblem(file, measure.id, "the window of accepted numbers is empty")
+    inside = [one for one in (limits.confirm_below, limits.confirm_from) if one is not None]
+    if any(not limits.accept_from <= one <= limits.accept_to for one in inside):
+        yield ProtocolProblem(file, measure.id, "a number to confirm lies outside the accepted ones")
+    if min([*(one.times for one in measure.units), *(one.times for one in measure.likely)], default=1) <= 0:
+        yield ProtocolProblem(file, measure.id, "times must be above 0")
+    if any(one.at_least >= one.below for one in measure.likely):
+        yield ProtocolProblem(file, measure.id, "a range of a likely unit is empty")
+
+
+def _threshold_problems(protocol: Protocol, rule: MeasureRule) -> Iterator[ProtocolProblem]:
+    """Yield what is wrong with a threshold: its names, its limits, its own examples."""
+    file, measures = "measures.yaml", protocol.measures
+    if rule.measure not in measures.by_id or rule.measure == TEMPERATURE:
+        yield ProtocolProblem(file, rule.id, f"no measure with thresholds here: {rule.measure}")
+        return
+    if not rule.source.strip():
+        yield ProtocolProblem(file, rule.id, "the source is empty")
+    yield from _chain_missing(protocol, file, rule.id, rule.urgency)
+    numbers = {rule.measure, *(f"{rule.measure}{ending}" for ending in ENDINGS)}
+    several = {SIGNS: {sign.id for sign in measures.signs}, TRANSFUSED: set(TRANSFUSIONS)}
+    for one in comparisons(rule.when):
+        name, limit = one.item or "", one.at_least is not None or one.below is not None
+        if one.fact is not None:
+            if one.fact not in FACT_NAMES or (one.fact == "arm") == limit:
+                yield ProtocolProblem(file, rule.id, f"{one.fact} is unknown or cannot be compared in this way")
+        elif name in several:
+            for option in one.includes or ("(includes is needed)",):
+                if option not in several[name]:
+                    yield ProtocolProblem(file, rule.id, f"{name} has no {option}")
+        elif name not in numbers or not limit:
+            yield ProtocolProblem(file, rule.id, f"{name} is unknown or cannot be compared in this way")
+    for kind, examples in (("fires_for", rule.fires_for), ("quiet_for", rule.quiet_for)):
+        if not examples:
+            yield ProtocolProblem(file, rule.id, f"{kind} has no example")
+        for example in examples:
+            unknown = set(example) - numbers - set(several) - set(FACT_NAMES)
+            if unknown:
+                yield ProtocolProblem(file, rule.id, f"{kind} {dict(example)}: unknown {', '.join(sorted(unknown))}")
+                continue
+            answers, facts = split_threshold(rule, example)
+            if holds(rule.when, answers, facts) != (kind == "fires_for"):
+                yield ProtocolProblem(file, rule.id, f"{kind} {dict(example)}: the rule says otherwise")
 
 
 def _unknown_names(protocol: Protocol) -> Iterator[ProtocolProblem]:

@@ -22,6 +22,7 @@ from bot.protocol.model import (
     EscalationFile,
     ItemsFile,
     LexiconFile,
+    MeasuresFile,
     Protocol,
     RemindersFile,
     TriageFile,
@@ -84,6 +85,7 @@ def load(folder: Folder) -> Protocol:
     items = read(folder, "items.yaml", ItemsFile, problems)
     triage = read(folder, "triage.yaml", TriageFile, problems)
     lexicon = read(folder, "lexicon.yaml", LexiconFile, problems)
+    measures = read(folder, "measures.yaml", MeasuresFile, problems)
     escalation = read(folder, "escalation.yaml", EscalationFile, problems)
     if trial is not None:
         problems += _timezone_problems(trial)
@@ -92,6 +94,8 @@ def load(folder: Folder) -> Protocol:
         problems += _twice("visits.yaml", (rule.kind for rule in visits.visits))
     if items is not None:
         problems += _twice("items.yaml", (one.id for one in items.questionnaires))
+    if measures is not None:
+        problems += _twice("measures.yaml", (measure.id for measure in measures.measures))
     if escalation is not None:
         problems += _twice("escalation.yaml", (chain.urgency for chain in escalation.chains))
     if (
@@ -102,6 +106,7 @@ def load(folder: Folder) -> Protocol:
         or items is None
         or triage is None
         or lexicon is None
+        or measures is None
         or escalation is None
     ):
         raise ProtocolFaulty(problems)
@@ -130,6 +135,7 @@ def load(folder: Folder) -> Protocol:
         questionnaires=MappingProxyType({one.id: one for one in items.questionnaires}),
         triage_rules=triage.rules,
         lexicon=Lexicon(**{field.name: getattr(lexicon, field.name) for field in fields(Lexicon)}),
+        measures=measures,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         outcomes=escalation.outcomes,
     )

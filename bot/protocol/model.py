@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import time
 from typing import ClassVar
@@ -13,6 +13,8 @@ from bot.domain.calendar import ClosureRule
 from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
+from bot.domain.judging import MeasureRule
+from bot.domain.measures import Giver, Measure, OtherTest
 from bot.domain.questionnaires import Questionnaire
 from bot.domain.reach import ReachRule
 from bot.domain.reminders import (
@@ -161,6 +163,62 @@ class EscalationFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """A sign that counts beside a value: rules whose ids begin like this say that it was reported."""
+
+    id: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgainWithin:
+    """Two readings so many minutes apart, both ends included, are the same thing twice."""
+
+    at_least: int
+    at_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFrom:
+    """From which urgency on a value opens or joins a case, by who entered it."""
+
+    patient: Urgency
+    staff: Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuresFile:
+    """measures.yaml: what is measured, how it is read, and when it is urgent."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    measures: tuple[Measure, ...]
+    pressure_names: tuple[str, ...]
+    others: tuple[OtherTest, ...]
+    counts_good_for_days: int
+    after_platelets_days: int
+    again_minutes: AgainWithin
+    signs_hours: int
+    silence_minutes: int
+    case_from: CaseFrom
+    signs: tuple[Sign, ...]
+    rules: tuple[MeasureRule, ...]
+
+    @property
+    def by_id(self) -> dict[str, Measure]:
+        """Return the measures by their ids."""
+        return {measure.id: measure for measure in self.measures}
+
+    def signs_in(self, rules: Iterable[str]) -> frozenset[str]:
+        """Return the signs that these rules, which fired, say were there."""
+        fired = tuple(rules)
+        return frozenset(sign.id for sign in self.signs if any(rule.startswith(sign.rules) for rule in fired))
+
+    def case_needs(self, giver: Giver) -> Urgency:
+        """Return from which urgency on a value of this giver becomes a case."""
+        return self.case_from.patient if giver is Giver.PATIENT else self.case_from.staff
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """One trial as data, read from one folder; nothing in it changes while the bot runs."""
 
@@ -188,6 +246,7 @@ class Protocol:
     questionnaires: Mapping[str, Questionnaire]
     triage_rules: tuple[TriageRule, ...]
     lexicon: Lexicon
+    measures: MeasuresFile
     chains: Mapping[str, Chain]
     outcomes: tuple[Choice, ...]
 

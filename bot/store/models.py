@@ -303,6 +303,46 @@ class DosePrompted(SQLModel, table=True):
     asked_at: datetime
 
 
+# Measured values
+
+
+class Measurement(Audited, table=True):
+    """One measured value, in the unit of its measure; the highest version of it counts.
+
+    ``occasion`` is what values entered together share; the versions of one value share occasion and measure.
+    """
+
+    __tablename__ = "measurement"
+    __table_args__ = (
+        UniqueConstraint("occasion", "measure", "version"),
+        Index("ix_measurement_subject", "subject_id", "measure", "taken_on"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id")
+    occasion: str
+    measure: str
+    version: int = 1
+    value: Decimal = Field(sa_type=Numeric(9, 3))
+    sign: str = ""  # "<" or ">" where only a bound is known
+    unit: str = ""  # as it was typed
+    said: str = Field(sa_type=Encrypted)  # the words as they were typed
+    doubt: str | None = None  # why it was asked back: bot.domain.measures.Doubt
+    place: str | None = None  # of a temperature
+    transfused: str | None = None  # what was given before the blood was drawn: bot.domain.judging.TRANSFUSIONS
+    taken_on: date
+    taken_at: datetime | None = None
+    source: str  # patient | slip | staff
+    verified: bool = False
+    void: bool = False  # taken out: it was never this subject's value, or not what was meant
+    urgency: str | None = None
+    because: list[str] = Field(default_factory=list, sa_type=Json)
+    judged_at: datetime | None = None
+    reason: str | None = Field(default=None, sa_type=Encrypted)  # of a correction
+    entered_at: datetime
+    entered_by: str
+
+
 # Symptom reports
 
 

@@ -9,12 +9,15 @@ from bot.domain.escalation import CaseEvent, CaseState, RefusedTransition
 from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import audit, people
+from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject, Visit
 from bot.store.visits import PLANNED
 from bot.usecases import escalate
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PER_PAGE = 8
+# What may be a slip of a laboratory.
+SLIPS = ("photo", "document")
 # Nobody turns a hundred pages; who looks for one of so many gives the code.
 COUNTED_TO = 1_000
 # How a request about a visit ends by itself when staff record or move the visit.
@@ -105,9 +108,10 @@ def _buttons(work: Work, case: Escalation) -> list[list[Button]]:
     state = CaseState(case.state)
     if state is CaseState.RESOLVED:
         return []
+    more = [*_visit_buttons(work, case), *_photo_buttons(case)]
     if rules.awaits_acknowledgement(state):
-        return [[Button("case.button.acknowledge", "case.acknowledge", args)], *_visit_buttons(work, case)]
-    rows = _visit_buttons(work, case)
+        return [[Button("case.button.acknowledge", "case.acknowledge", args)], *more]
+    rows = more
     if case.acknowledged_by_id != work.caller.staff_id:
         rows.append([Button("case.button.take_over", "case.take_over", args)])
     rows += [
@@ -140,6 +144,13 @@ def _visit_buttons(work: Work, case: Escalation) -> list[list[Button]]:
         [Button("visit.button.open", "visit.open", {"visit": visit.id})],
     ]
     return rows
+
+
+def _photo_buttons(case: Escalation) -> list[list[Button]]:
+    """Return what leads from the photo of a slip to its values."""
+    if not any(each.removeprefix("sent.") in SLIPS for each in case.because):
+        return []
+    return [[Button("case.button.enter_values", "labs.enter", {"subject": case.subject_id, "source": SLIP})]]
 
 
 def acknowledge(work: Work, args: dict[str, Any]) -> None:

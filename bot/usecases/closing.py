@@ -12,14 +12,26 @@ from bot.domain.reminders import out_of_quiet
 from bot.domain.roles import CLINICAL
 from bot.store import people, visits
 from bot.store.models import AgendaItem, Subject
-from bot.usecases import arms, escalate, forms, history, plan, reasons, record_visit, report, speak, staff_queries
+from bot.usecases import (
+    arms,
+    escalate,
+    forms,
+    history,
+    plan,
+    readings,
+    reasons,
+    record_visit,
+    report,
+    speak,
+    staff_queries,
+)
 from bot.usecases.forms import Field, Form, Values
 from bot.usecases.requests import settle_visit
 from bot.work import Button, Lane, Work
 
 CLOSED = "the participation is closed"
 # What goes on all the same: the pages of open cases, and asking after somebody who may be in danger.
-GOES_ON = (escalate.NEXT_PAGE, report.SILENCE, speak.DOUBT)
+GOES_ON = (escalate.NEXT_PAGE, readings.SILENCE, report.SILENCE, speak.DOUBT)
 KEEPS_GOODBYE = timedelta(days=14)
 STUDY_ENDS = f"{reasons.CODED}study_ends"
 

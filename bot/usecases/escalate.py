@@ -33,6 +33,7 @@ NEXT_PAGE = "escalation.page"
 SHOWN = 4  # how many of the things told are shown in a page; all of them stay in the case
 SYMPTOM = "symptom"
 REQUEST = "request"
+BY_STAFF = "value:"  # how the source of a value begins that staff entered
 
 Summary = Sequence[Text]
 
@@ -113,6 +114,24 @@ def open_request(work: Work, subject: Subject, because: Sequence[str], visit_id:
         if list(case.because) == list(because):
             return case
     return None
+
+
+def told_by(work: Work, subject: Subject, source: str) -> Escalation | None:
+    """Return the subject's open symptom case if this source told it something."""
+    case = open_case(work, subject)
+    if case is None or all(each["source"] != source for each in json.loads(case.summary)):
+        return None
+    return case
+
+
+def tell_anew(work: Work, case: Escalation, summary: Summary, source: str) -> None:
+    """Let other words take the place of what a source told; the case stays as it is, for a person to close."""
+    told = [each for each in json.loads(case.summary) if each["source"] != source]
+    case.summary = json.dumps([*told, _told(summary, source)], ensure_ascii=False)
+    work.session.flush()
+    joined = step(work, case, "joined")
+    if case.pages or case.acknowledged_by_id is not None:
+        _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
 
 
 def add_to_request(
@@ -330,9 +349,9 @@ def level_of(case: Escalation) -> str:
 
 
 def relation_of(case: Escalation) -> str:
-    """Return who reported: patient, caregiver, or the bot itself (silence, an outage)."""
+    """Return who reported: patient, caregiver, staff (a value), or the bot itself (silence, an outage)."""
     relation = case.raised_by.split(":", 1)[0]
-    return relation if relation in ("patient", "caregiver", "bot") else "bot"
+    return relation if relation in ("patient", "caregiver", "staff") else "bot"
 
 
 def details_of(work: Work, subject: Subject) -> Text:
@@ -357,8 +376,15 @@ def tell_nobody_reached(work: Work, case: Escalation) -> None:
     tell_subject(work, case, "case.nobody_reached", lane=Lane.RED)
 
 
+def is_known_to_subject(case: Escalation) -> bool:
+    """Return whether the subject had a part in a case; of values that staff entered, staff tell them themselves."""
+    return any(not each["source"].startswith(BY_STAFF) for each in json.loads(case.summary))
+
+
 def tell_subject(work: Work, case: Escalation, key: str, *, lane: Lane = Lane.ANSWER, **values: Any) -> None:
-    """Say something about a case to everybody who speaks for the subject."""
+    """Say something about a case to everybody who speaks for the subject, if they know of it."""
+    if not is_known_to_subject(case):
+        return
     for account in people.speakers(work.session, case.subject_id):
         work.say(
             account,

@@ -109,6 +109,12 @@ def current(work: Work) -> Dialogue | None:
     return dialogue if dialogue is not None and dialogue.kind else None
 
 
+def values_of(dialogue: Dialogue) -> Values:
+    """Return what was answered so far."""
+    values: Values = json.loads(dialogue.state)
+    return values
+
+
 def close(work: Work) -> bool:
     """End the caller's dialogue; tell whether there was one. Its number lives on, so old buttons stay dead."""
     dialogue = current(work)

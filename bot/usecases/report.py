@@ -8,7 +8,6 @@ from typing import Any
 from sqlmodel import col, select
 
 from bot.domain.conditions import Answer as Value
-from bot.domain.conditions import Facts
 from bot.domain.parsing import Unreadable, only_a_number, parse_temperature, parse_whole_number
 from bot.domain.questionnaires import (
     Item,
@@ -24,7 +23,7 @@ from bot.domain.triage import TriageDecision, triage
 from bot.domain.urgency import Urgency
 from bot.store import people
 from bot.store.models import AgendaItem, Answer, Dialogue, Response, Subject
-from bot.usecases import escalate, forms, refusals, screens
+from bot.usecases import escalate, forms, measured, refusals, screens
 from bot.work import Button, Lane, Lines, Text, Work
 
 DIALOGUE = "report"
@@ -312,13 +311,9 @@ def _store(work: Work, response: Response, item: Item, value: Value, said: str) 
 
 
 def decide(work: Work, response: Response, given: dict[str, Value]) -> TriageDecision:
-    """Triage what has been answered so far; unknown counts read as the worst (missing-data rule)."""
-    return triage(given, facts_of(work, response), work.protocol.triage_rules)
-
-
-def facts_of(work: Work, response: Response) -> Facts:
+    """Triage what has been answered so far; counts that are old or not there read as the worst."""
     subject = work.session.get_one(Subject, response.subject_id)
-    return Facts(arm=subject.arm, age_years=screens.age(work, subject))
+    return triage(given, measured.facts(work, subject), work.protocol.triage_rules)
 
 
 def submit(work: Work, response: Response, decision: TriageDecision) -> None:

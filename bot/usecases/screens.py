@@ -16,6 +16,7 @@ STAFF_COMMANDS = (
     "silent",
     "patients",
     "patient",
+    "labs",
     "adherence",
     "deviations",
     "duty",
@@ -70,7 +71,7 @@ def show_menu(work: Work, key: str = "menu.patient", **values: object) -> None:
     if not on_study(subject):
         work.answer("menu.not_on_study", phone=phone(work))
         return
-    rows = [[Button("menu.button.unwell", "menu.unwell")]]
+    rows = [[Button("menu.button.unwell", "menu.unwell")], [Button("menu.button.reading", "menu.reading")]]
     if takes_tablets(work, subject):
         rows.append([Button("menu.button.tablets", "menu.tablets")])
     rows += [

@@ -44,6 +44,9 @@ HEALTH = [
     "visit.recorded",
     "visit.recorded_list",
     "patient.history",
+    "labs",
+    "labs.list",
+    "labs.open",
     "adherence.open",
 ]
 
@@ -61,7 +64,7 @@ def test_a_monitor_reads_what_clinical_staff_read(route: str) -> None:
 CHANGING = [
     name
     for name in POLICY
-    if name.startswith(("case.", "visit.", "patient."))
+    if name.startswith(("case.", "visit.", "patient.", "labs."))
     and name not in {*HEALTH, "patient.open"}
     and Role.PATIENT not in POLICY[name]
 ]

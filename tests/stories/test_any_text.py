@@ -18,10 +18,12 @@ PEOPLE = (
     "patient",
     "patient in a report",
     "patient in a dialogue",
+    "patient in a reading",
     "caregiver",
     "withdrawn",
     "coordinator",
     "coordinator in a dialogue",
+    "coordinator with a slip",
     "doctor",
     "monitor",
     "admin",
@@ -42,6 +44,10 @@ PIECES = st.sampled_from(
         "%s",
         "<b>",
         "120斤",
+        "160/100",
+        "Hb",
+        "血小板",
+        "1.2万",
         "吗",
         "\n",
     ]
@@ -61,10 +67,12 @@ async def cast(study: Study) -> dict[str, Person]:
         "patient": study.boris,
         "patient in a report": study.anna,
         "patient in a dialogue": study.boris,
+        "patient in a reading": study.boris,
         "caregiver": await caregiver(study),
         "withdrawn": study.clara,
         "coordinator": study.coordinator,
         "coordinator in a dialogue": second,
+        "coordinator with a slip": second,
         "doctor": study.doctor,
         "monitor": await staff(study.stage, 42, "Monitor", Role.MONITOR),
         "admin": await staff(study.stage, 43, "Admin", Role.ADMIN),
@@ -78,6 +86,13 @@ async def says(people: dict[str, Person], kind: str, words: str) -> None:
     elif kind == "patient in a dialogue":
         await someone.says("/team")
         await someone.taps("team.button.write")
+    elif kind == "patient in a reading":
+        await someone.says("/menu")
+        await someone.taps("menu.button.reading", "reading.what.pressure")
+    elif kind == "coordinator with a slip":
+        await someone.says("/labs S-001")
+        await someone.taps("labs.button.enter")
+        await someone.says("2026-11-02")
     elif kind == "coordinator in a dialogue":
         await someone.says("/enrol")
     sees = Watch(someone)

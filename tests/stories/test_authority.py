@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.domain.roles import Role
-from bot.store.models import Doubt, Escalation, Link, Response, StaffMember, Visit
+from bot.store.models import Doubt, Escalation, Link, Measurement, Response, StaffMember, Visit
 from bot.story.people import Person
 from handlers import COMMANDS
 from handlers.policy import POLICY, allowed
@@ -39,7 +39,11 @@ async def plausible(study: Study) -> dict[str, Any]:
     """Return arguments that name real rows, most of them Anna's: what a stolen button would carry."""
     await study.anna.says("如果发烧怎么办")
     await study.clara.says(CHEST_PAIN["zh"])
+    await study.anna.says("/menu")
+    await study.anna.taps("menu.button.reading", "reading.what.pulse")
+    await study.anna.says("48")
     await study.anna.taps("menu.button.unwell", "report.trouble.fever")
+    reading = (await rows(study.stage, Measurement))[0]
     visit = (await rows(study.stage, Visit))[0]
     return {
         "agree": True,
@@ -54,6 +58,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "link": (await rows(study.stage, Link))[0].id,
         "locale": "en",
         "n": 1,
+        "o": reading.occasion,
         "on": "2026-11-05",
         "at": "2026-11-05T10:00:00+08:00",
         "first": "2026-12-24",
@@ -69,8 +74,10 @@ async def plausible(study: Study) -> dict[str, Any]:
         "status": "taken",
         "subject": 1,
         "v": "oral",
+        "value": reading.id,
         "version": "1.0" if visit is None else visit.plan_version,
         "visit": visit.id,
+        "yes": True,
     }
 
 
@@ -120,7 +127,10 @@ async def test_what_a_role_may_do_is_answered(study: Study, role: Role) -> None:
 @pytest.mark.req("SEC-02")
 async def test_a_patient_cannot_reach_another_patient_through_a_button(study: Study) -> None:
     args = await plausible(study)
-    routes = ("visit.reply", "report.answer", "report.stop", "danger.now", "danger.not_now", "caregiver.agree")
+    routes = (
+        "visit.reply", "report.answer", "report.stop", "reading.right", "reading.signs", "danger.now",
+        "danger.not_now", "caregiver.agree",
+    )  # fmt: skip
     planted = await plant(study.stage, study.boris, routes, args)
     before = await clinical_rows(study.stage)
     for route in routes:
