@@ -99,6 +99,7 @@ class Judge:
         self._told: set[tuple[str, int]] = set()  # rows that were found lying still
         self.arrived: Counter[str] = Counter()
         self._last: dict[tuple[int, str, int | None], datetime] = {}
+        self._announced: dict[int, str] = {}  # the days that a phone was told last
         self._polite: Counter[tuple[int, date]] = Counter()
         self._shown: dict[tuple[int, date], set[date]] = {}  # days of visits that a phone has shown on a day
         self._away: dict[str, tuple[ZoneInfo, datetime]] = {}  # where a subject said to be, and since when
@@ -172,7 +173,11 @@ class Judge:
         return since == timedelta(0) if begun else since <= ANSWERING
 
     def _duplicate(self, reader: Actor, message: ShownMessage, carried: OutboxMessage) -> None:
-        """Nobody reads the same twice; of two dangers in a quarter of an hour each gets its own words, though."""
+        """Nobody reads the same twice.
+
+        Of two dangers in a quarter of an hour each gets its own words, though, and a day that was put back is news
+        to whom another day was told meanwhile.
+        """
         if any(message.text.startswith(self._opening(each, reader.locale)) for each in REPEATS):
             return
         key = carried.text_key
@@ -180,6 +185,10 @@ class Judge:
         now, mark = self.world.now, (reader.phone.user_id, message.text, event)
         before = self._last.get(mark)
         self._last[mark] = now
+        if carried.purpose == "visit.announce":
+            told, self._announced[mark[0]] = self._announced.get(mark[0]), message.text
+            if told != message.text:
+                return
         apart = TOLD_TWICE if key.startswith((*POLITE, *FOR_STAFF)) else ANSWERING
         if before is not None and now - before < apart:
             self.violate("duplicate", _name(reader), message.text)
