@@ -209,6 +209,8 @@ class Judge:
         news = carried.purpose == "visit.announce" and any(
             on in named and on not in shown for on in (today, today + timedelta(days=1))
         )
+        if carried.purpose == "visit.announce":
+            shown.clear()  # it tells all days as they stand; another one that was shown before does not stand
         if carried.purpose in ("visit.announce", "visit.reminder"):
             shown.update(named)
         if self._polite[mark] > MOST_A_DAY and not news and carried.purpose not in CANNOT_WAIT:
