@@ -32,6 +32,7 @@ from bot.delivery.telegram import TelegramChannel
 from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.domain.roles import Role
+from bot.domain.wording import reader
 from bot.errors import FollowupError
 from bot.metrics import Metrics
 from bot.pictures import paint
@@ -96,6 +97,8 @@ def checked_protocol(settings: Settings, texts: Texts) -> Protocol:
     problems = check.problems_of(protocol, texts.keys(), try_words=settings.protocol is not None)
     if problems:
         raise ProtocolFaulty(problems)
+    # Made now, or whoever writes first would wait for it, perhaps with a danger.
+    reader(protocol.lexicon)
     return protocol
 
 
