@@ -37,10 +37,9 @@ def keep(session: Session, bot_id: int, updates: Sequence[dict[str, Any]], now: 
         ).model_dump(exclude={"id"})
         for number, update in sorted(came.items())
     ]
-    connection = session.connection()
     if not rows:
         return 0
-    counted = {"preserve_rowcount": True}
+    connection, counted = session.connection(), {"preserve_rowcount": True}
     return connection.execute(_KEPT[is_sqlite(connection)], rows, execution_options=counted).rowcount
 
 

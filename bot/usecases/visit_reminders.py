@@ -273,8 +273,7 @@ def announce(work: Work, visit: Visit) -> None:
         return
     if _says_this(work, subject):
         return
-    work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
-    work.forget_plan(ANNOUNCE, subject.id or 0)
+    _take_back_announcements(work, subject)
     reader = polite.decides(work, subject)
     if polite.awake(work, subject) > work.now:
         _plan_announcement(work, subject)
@@ -317,6 +316,11 @@ def announce_gone(work: Work, subject: Subject, gone: Sequence[Visit]) -> None:
         )
 
 
+def _take_back_announcements(work: Work, subject: Subject) -> None:
+    work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
+    work.forget_plan(ANNOUNCE, subject.id or 0)
+
+
 def gone_due(work: Work, item: AgendaItem) -> str:
     """Say in the morning which visits were taken out of the plan in the night."""
     subject = work.session.get_one(Subject, item.about_id)
@@ -332,8 +336,7 @@ def _tell_gone(work: Work, subject: Subject, gone: Sequence[Visit], item: Agenda
     if not off or not may_be_reminded(ParticipationState(subject.state)):
         return 0
     # It says the days as they stand as well, so what was still to be told of them is told with it.
-    work.silence("a newer announcement takes its place", purpose=ANNOUNCE, about_id=subject.id)
-    work.forget_plan(ANNOUNCE, subject.id or 0)
+    _take_back_announcements(work, subject)
     coming = _to_announce(work, subject)
     still = Text("visit.gone.still", {"place": zones.place(work, subject), "lines": lines_of(coming)})
     return tell(
