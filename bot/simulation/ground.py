@@ -8,6 +8,7 @@ import sys
 import traceback
 from asyncio import CancelledError
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
@@ -113,6 +114,9 @@ class Worker(Pump):
         return await super()._start() if self._anything() else 0
 
 
+_CARRYING: ContextVar[OutboxMessage | None] = ContextVar("carrying", default=None)
+
+
 class ShortWay:
     """Hands a message straight to the phone; whatever goes wrong goes the bot's own long way.
 
@@ -124,12 +128,16 @@ class ShortWay:
         self._long_way = long_way
         self._telegram = telegram
         self._dice = dice
-        self.carrying: OutboxMessage | None = None
         self.killed = False
         self.faults: dict[str, int] = {}
 
+    @property
+    def carrying(self) -> OutboxMessage | None:
+        """What the running task brings; of others that wait for an answer at the same time it knows nothing."""
+        return _CARRYING.get()
+
     async def deliver(self, message: OutboxMessage) -> Outcome:
-        self.carrying = message
+        before = _CARRYING.set(message)
         try:
             fault = self._fault()
             if fault is None:
@@ -141,7 +149,7 @@ class ShortWay:
             self._disturb(fault)
             return await self._long_way.deliver(message)
         finally:
-            self.carrying = None
+            _CARRYING.reset(before)
 
     def _fault(self) -> str | None:
         if self._dice is None:

@@ -102,6 +102,7 @@ class Judge:
         self._announced: dict[int, str] = {}  # the days that a phone was told last
         self._polite: Counter[tuple[int, date]] = Counter()
         self._shown: dict[tuple[int, date], set[date]] = {}  # days of visits that a phone has shown on a day
+        self._stands: dict[int, dict[date, frozenset[str]]] = {}  # what a phone showed last of each day
         self._away: dict[str, tuple[ZoneInfo, datetime]] = {}  # where a subject said to be, and since when
         self._ended: dict[str, datetime] = {}  # when a subject was told that all has stopped
         world.telegram.on_message(self.on_message)
@@ -164,12 +165,12 @@ class Judge:
         """Tell whether somebody is being answered; what the bot begins by itself is that in the same moment only.
 
         The question about tablets is both: put by the bot, or shown to whom asked for it, who may be answered
-        a little late when the send had to be tried again.
+        a little late when the send had to be tried again. So is what somebody hears who is back.
         """
         if reader.acted_at is None:
             return False
         since = self.world.now - reader.acted_at
-        begun = carried.text_key.startswith(POLITE) and carried.purpose != "answer"
+        begun = carried.text_key.startswith(POLITE) and carried.purpose not in ("answer", "back")
         return since == timedelta(0) if begun else since <= ANSWERING
 
     def _duplicate(self, reader: Actor, message: ShownMessage, carried: OutboxMessage) -> None:
@@ -201,20 +202,43 @@ class Judge:
 
         Three things cannot wait (decision 0036) and are no violation themselves, but fill a place: the question
         how somebody is after the bot was down, the news that a visit was taken out of the plan, and the news that
-        staff have set a visit for today or tomorrow, the first time that this phone shows that day today.
+        today or tomorrow is not as this phone has shown it, or was not shown on it today.
         """
         mark = (reader.phone.user_id, today)
         self._polite[mark] += 1
-        named, shown = days.named(message.text, today), self._shown.setdefault(mark, set())
+        shown = self._shown.setdefault(mark, set())
+        stands = self._stands.setdefault(reader.phone.user_id, {})
+        said, soon = self._said(reader, message, carried, today), (today, today + timedelta(days=1))
         news = carried.purpose == "visit.announce" and any(
-            on in named and on not in shown for on in (today, today + timedelta(days=1))
+            (on in said and on not in shown) or said.get(on, frozenset()) != stands.get(on, frozenset())
+            for on in soon
         )
-        if carried.purpose == "visit.announce":
-            shown.clear()  # it tells all days as they stand; another one that was shown before does not stand
+        if carried.purpose in ("visit.announce", "visit.gone"):
+            # They tell all days as they stand; another one that was shown before does not stand.
+            shown.clear()
+            stands.clear()
         if carried.purpose in ("visit.announce", "visit.reminder"):
-            shown.update(named)
+            shown.update(said)
+            stands.update(said)
         if self._polite[mark] > MOST_A_DAY and not news and carried.purpose not in CANNOT_WAIT:
             self.violate(f"more than {MOST_A_DAY} non-urgent messages a day", reader.code, message.text)
+
+    def _said(
+        self, reader: Reader, message: ShownMessage, carried: OutboxMessage, today: date
+    ) -> dict[date, frozenset[str]]:
+        """Return the days of visits that a text names, each with the kinds of visit that it names for it."""
+        names = [self.world.text(f"visit.kind.{kind}", reader.locale) for kind in VisitKind]
+        if carried.purpose == "visit.reminder":
+            # It is about the first day that it names; its tablets are about today.
+            first = days.named(message.text, today)[:1]
+            return {on: frozenset(name for name in names if name in message.text) for on in first}
+        said: dict[date, frozenset[str]] = {}
+        on: date | None = None
+        for line in message.text.splitlines():
+            on = next(iter(days.named(line, today)), on)
+            if on is not None:
+                said[on] = said.get(on, frozenset()) | {name for name in names if name in line}
+        return said
 
     def _lock_screen(self, reader: Reader, message: ShownMessage, *, prompted: bool) -> None:
         first = message.text[:FIRST_SHOWN].lower()

@@ -243,6 +243,8 @@ class Visit(Audited, table=True):
     plan_version: int = 1
     # No clinic day fits the window: staff choose one, and until then nobody is told this date.
     undecided: bool = False
+    moved_from_on: date | None = None  # the next day that the patient may still believe in
+    moved_from_version: int | None = None  # the plan version that had this day
     chosen: bool = False  # staff chose this day: a new plan leaves it alone as long as it fits
     proposed_on: date | None = None  # the day that the patient asks for; a coordinator confirms or refuses it
     proposed_at: datetime | None = None

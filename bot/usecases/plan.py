@@ -257,6 +257,8 @@ def move(work: Work, visit: Visit, on: date, planned: PlannedVisit | None = None
     kind = VisitKind(visit.kind)
     check_new_day(work, subject, kind, on)
     visit_reminders.drop_reminders(work, visit, "the visit was moved")
+    if visit.moved_from_on is None or visit.moved_from_on < work.today:
+        visit.moved_from_on, visit.moved_from_version = visit.target_on, visit.plan_version
     visit.target_on = on
     visit.chosen = planned is None
     if planned is None:

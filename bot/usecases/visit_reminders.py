@@ -1,6 +1,6 @@
 """Who is reminded of a visit, when, and in which words?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -365,16 +365,30 @@ def _room_for_news(work: Work, subject: Subject, reader: Account) -> Room:
 def _news_until(work: Work, subject: Subject, reader: Account) -> datetime:
     """Return until when an announcement tells a reader what other messages did not tell before, or not today."""
     morning = polite.next_morning(work, subject)
-    first = announced_until(work, subject)
+    coming, before = _to_announce(work, subject), _told_plans(work, reader, work.now - LONGEST_AHEAD)
+    first = min([*(_until(work, each) for each in coming), *_in_vain(work, coming, before)], default=work.now)
     if first > morning:
         return first
-    today, before = _told_today(work, reader), _told_plans(work, reader, work.now - LONGEST_AHEAD)
+    today = _told_today(work, reader)
     news = [
-        each
-        for each in _to_announce(work, subject)
+        _until(work, each)
+        for each in coming
         if each.target_on not in today and (each.id, each.plan_version) not in before
     ]
-    return min((_until(work, each) for each in news), default=morning + timedelta(days=1))
+    return min([*news, *_in_vain(work, coming, before)], default=morning + timedelta(days=1))
+
+
+def _in_vain(work: Work, coming: Sequence[Visit], told: Collection[tuple[int | None, int]]) -> list[datetime]:
+    """Return until when a reader must learn that a visit which they were told of is not on that day any more."""
+    last = {number: max(version for each, version in told if each == number) for number, _ in told}
+    moved = [
+        _useful_until(work, each.moved_from_on)
+        for each in coming
+        if each.moved_from_on is not None
+        and each.moved_from_on != each.target_on
+        and 0 < last.get(each.id, 0) <= (each.moved_from_version or 0)
+    ]
+    return [until for until in moved if until > work.now]
 
 
 def _to_announce(work: Work, subject: Subject) -> list[Visit]:
@@ -382,8 +396,12 @@ def _to_announce(work: Work, subject: Subject) -> list[Visit]:
 
 
 def _until(work: Work, visit: Visit) -> datetime:
+    return _useful_until(work, visit.target_on)
+
+
+def _useful_until(work: Work, day: date) -> datetime:
     zone, ends = work.settings.zone, work.protocol.visit_day_ends
-    return reminder_rules.useful_until(visit.target_on, work.now, zone, ends)
+    return reminder_rules.useful_until(day, work.now, zone, ends)
 
 
 def _says_this(work: Work, subject: Subject) -> bool:

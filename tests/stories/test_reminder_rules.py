@@ -212,6 +212,19 @@ class TestEachPhone:
             await move(study, "S-003", "cbc", date(2026, 11, day))
         assert sees.count("visit.announced") == 3
 
+    async def test_nobody_comes_in_vain_for_want_of_room(self, study: Study) -> None:
+        await study.stage.until(at("2026-11-16T09:00"))
+        sees = Watch(study.clara)
+        for number in range(2):
+            await fill(study, "S-003", number)
+        await move(study, "S-003", "cbc", date(2026, 11, 20))
+        assert sees.count("visit.announced") == 1
+        # Told once, the rest can wait.
+        await move(study, "S-003", "cbc", date(2026, 11, 23))
+        assert sees.count("visit.announced") == 1
+        await study.stage.until(at("2026-11-17T09:00"))
+        assert sees.count("visit.announced") == 2
+
     async def test_no_day_for_a_visit_is_told_within_the_limit_and_not_lost(self, study: Study) -> None:
         """What takes the place of an announcement that waits must not swallow that a day does not stand."""
         visit = await planned(study, "S-003")
