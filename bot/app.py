@@ -242,7 +242,7 @@ async def running(
     )
     try:
         await _insist(application.initialize, stop or asyncio.Event())
-        deps = replace(deps, username=application.bot.username)
+        deps = replace(deps, username=application.bot.username, bot_id=application.bot.id)
         application.bot_data[DEPS] = deps
         handlers.register(application)
         leadership = Leadership(deps, application.bot.id, lambda: run(deps, BOT, "start", settle_abandoned))

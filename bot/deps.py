@@ -60,6 +60,7 @@ class Deps:
     settings: Settings
     clinic: ClinicCalendar
     username: str = "followup_bot"  # of the bot, for invitation links
+    bot_id: int = 0  # Telegram's number of the bot; files that patients sent can be shown by it only
     # When parts of this process last did their work, on the monotonic clock: what only memory knows.
     pulses: dict[str, float] = field(default_factory=dict)
     standing: Standing = field(default_factory=Standing)

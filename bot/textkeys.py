@@ -19,7 +19,7 @@ from bot.domain.zones import ZONES
 from bot.protocol.load import bundled
 from bot.store import measurements, visits
 from bot.texts import LOCALES
-from bot.usecases import arms, closing, enrol, forms, invite, labs, readings, reasons, record_visit, screens
+from bot.usecases import arms, closing, enrol, evidence, forms, invite, labs, readings, reasons, record_visit, screens
 from handlers import messages
 
 Members = Callable[[], Iterable[str]]
@@ -57,6 +57,7 @@ FAMILIES: Mapping[str, Members] = {
     "duty.button.*": lambda: ("on", "off"),
     "enrol.invitation.*": lambda: (invite.PATIENT, invite.CAREGIVER),
     "enrol.qr.*": lambda: (invite.PATIENT, invite.CAREGIVER),
+    "evidence.what.*": lambda: (*evidence.KINDS, evidence.ALBUM),
     "formulation.*": lambda: Formulation,
     "labs.source.*": lambda: measurements.SOURCES,
     "labs.transfused.*": lambda: (*judging.TRANSFUSIONS, "both"),
@@ -72,11 +73,10 @@ FAMILIES: Mapping[str, Members] = {
     "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
-    "request.sent.*": lambda: ("photo", "voice", "document", "video"),
     "role.*": lambda: Role,
     "role.shown.*": lambda: CLINICAL,
     "silent.why.*": lambda: Lost,
-    "speak.other.*": lambda: (*messages.KINDS, "unknown"),
+    "speak.other.*": lambda: (*messages.OTHERS, "unknown"),
     "urgency.*": lambda: Urgency,
     "visit.bring.*": lambda: (kind.preparation for kind in VisitKind if kind.is_told),
     "visit.kind.*": lambda: VisitKind,

@@ -35,6 +35,7 @@ _HOW = frozenset(
         "single_use",
         "picture",
         "document",
+        "file",
         "dedupe_key",
         "due_at",
         "useful_until",

@@ -156,6 +156,7 @@ class Work:
         single_use: bool = False,
         picture: dict[str, Any] | None = None,
         document: dict[str, Any] | None = None,
+        file: dict[str, Any] | None = None,
         dedupe_key: str | None = None,
         due_at: datetime | None = None,
         useful_until: datetime | None = None,
@@ -175,7 +176,8 @@ class Work:
         text = self.texts.text(key, to.locale, **filled)
         if self.again:
             text = self.texts.text("delivery.repeated", to.locale, text=text)
-        shown = picture if picture is not None else document
+        given = {"picture": picture, "document": document, "file": file}
+        method, shown = next(((how, what) for how, what in given.items() if what is not None), ("send", None))
         message = OutboxMessage(
             account_id=_id(to.id),
             chat_id=to.telegram_id,
@@ -183,7 +185,7 @@ class Work:
             purpose=purpose,
             about_id=about_id,
             lane=lane,
-            method="picture" if picture is not None else "document" if document is not None else "send",
+            method=method,
             text_key=key,
             values=json.dumps(filled, ensure_ascii=False, default=str),
             text=text,

@@ -22,7 +22,7 @@ from bot.store import outbox
 from bot.store.lease import Deposed
 from bot.store.models import Account, OutboxMessage
 from bot.store.session import DATABASE_FAULTS
-from bot.usecases import escalate, reach, redeliver, upkeep
+from bot.usecases import escalate, evidence, reach, redeliver, upkeep
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ IDLE_SECONDS = 1.0
 SHARED_IDLE_SECONDS = 0.2
 # Edits and command menus may be repeated without anybody noticing.
 REPEATABLE = {"edit", "unbutton", "commands"}
-NEW = {"send", "picture", "document"}
+NEW = {"send", "picture", "document", "file"}
 
 
 class Dispatcher(ChatLoop[int]):
@@ -198,6 +198,8 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
             reach.note(work, work.session.get_one(Account, message.account_id), None)
             if message.purpose == escalate.PAGE:
                 escalate.page_sent(work, message)
+            if message.purpose == evidence.FILE:
+                evidence.shown(work, message)
         case Throttled(wait):
             _again(message, now + min(wait, outbox.LONGEST_WAIT), "throttled")
         case NotSent(reason):
@@ -209,7 +211,10 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
         case Refused(reason):
             outbox.close(message, "failed", now, reason)
             log.error("outbox.refused", message=message.id, purpose=message.purpose, reason=reason)
-            upkeep.report_refused(work, message)
+            if message.purpose == evidence.FILE:
+                evidence.refused(work, message)
+            else:
+                upkeep.report_refused(work, message)
             _page_others(work, message)
         case Unsure(reason):
             unsure(work, message, reason)

@@ -142,6 +142,8 @@ class Entered:
 CELLS = "cells"
 _POWERS = str.maketrans({"⁹": "^9", "⁶": "^6", "³": "^3", "−": "-", "µ": "μ"})
 _CELLS = re.compile(r"[x×*·]?\s*10\s*(?:\^|\*\*?|e)?\s*9\s*/\s*l")
+# An area of skin to which a flow is related belongs to the unit, not to the value.
+_PER_SURFACE = re.compile(r"\(?\s*(?P<time>min|分钟?)\s*[/·.*×x]?\s*\(?\s*1\.73\s*(?:m\s*\^?\s*2|平方米)\s*\)?")
 _PER_UL = re.compile(r"[x×*·]?\s*10\s*(?:\^|\*\*?|e)?\s*3\s*/\s*(?:[μu]l|mm\^?3)")
 _APPROXIMATE = re.compile(r"多|左右|大概|大约|差不多|[约几来~]|about|around|approx|some")
 _FLAG = re.compile(r"[↓↑*]+|(?:^|(?<=\s))(?:[hl]|偏?[高低])$")
@@ -244,6 +246,7 @@ def _one_line(text: str) -> str:
     words = plain(prepared(text[: LONGEST_READABLE * 2]))
     if not words or len(text) > LONGEST_READABLE:
         raise Unreadable("input.measure.unreadable", text)
+    words = _PER_SURFACE.sub(r"\g<time>", words)
     words = re.sub(r"(\d)\s*千", r"\1k", words)
     if re.search(r"\d\s*[十百]", words):
         raise Unreadable("input.measure.unreadable", text)

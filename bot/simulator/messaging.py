@@ -5,11 +5,11 @@ import json
 import struct
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from bot.simulator.markup import Markup, Styled, read_markup, read_text
 from bot.simulator.methods import Params
-from bot.simulator.parts import Change, Chat, Refused, ShownMessage, StoredFile, Upload
+from bot.simulator.parts import MEDIA, Change, Chat, Kind, Refused, ShownMessage, StoredFile, Upload
 from bot.simulator.updates import PRESS_KEPT
 
 if TYPE_CHECKING:
@@ -56,6 +56,19 @@ def send_document(telegram: "SimulatedTelegram", params: Params, files: Files) -
     return _send(telegram, chat, params, "document", _caption(params), media, file)
 
 
+def _sender(kind: Kind) -> Handler:
+    """Return what sends a voice message, a video or the like; a round video is the one without a caption."""
+
+    def send(telegram: "SimulatedTelegram", params: Params, files: Files) -> dict[str, Any]:
+        chat = telegram.chat_for_sending(params.text("chat_id"))
+        file = _file(telegram, params, files, kind)
+        return _send(
+            telegram, chat, params, kind, _caption(params), {kind: {**_file_json(file), **MEDIA[kind]}}, file
+        )
+
+    return send
+
+
 def edit_text(telegram: "SimulatedTelegram", params: Params, files: Files) -> dict[str, Any]:
     """Replace text and keyboard of one of the bot's messages."""
     body = _body(params)
@@ -69,7 +82,7 @@ def edit_caption(telegram: "SimulatedTelegram", params: Params, files: Files) ->
     """Replace caption and keyboard of one of the bot's pictures or files."""
     body = _caption(params)
     message = _to_edit(telegram, params)
-    if message.kind not in {"photo", "document"}:
+    if message.kind in {"text", "sticker", "video_note"}:
         raise Refused(400, "Bad Request: there is no caption in the message to edit")
     return _edit(telegram, "editMessageCaption", message, body, _markup(params, only_inline=True))
 
@@ -134,6 +147,11 @@ HANDLERS: Mapping[str, Handler] = {
     "sendMessage": send_message,
     "sendPhoto": send_photo,
     "sendDocument": send_document,
+    "sendVoice": _sender("voice"),
+    "sendAudio": _sender("audio"),
+    "sendVideo": _sender("video"),
+    "sendVideoNote": _sender("video_note"),
+    "sendAnimation": _sender("animation"),
     "editMessageText": edit_text,
     "editMessageCaption": edit_caption,
     "editMessageReplyMarkup": edit_markup,
@@ -174,7 +192,7 @@ def _send(
     telegram: "SimulatedTelegram",
     chat: Chat,
     params: Params,
-    kind: Literal["text", "photo", "document"],
+    kind: Kind,
     body: Styled,
     media: dict[str, Any] | None = None,
     file: StoredFile | None = None,
@@ -195,7 +213,7 @@ def _send(
     message.media, message.file = media or {}, file
     message.reply_to = reply_to
     message.silent, message.protected = params.flag("disable_notification"), params.flag("protect_content")
-    method = {"text": "sendMessage", "photo": "sendPhoto", "document": "sendDocument"}[kind]
+    method = "sendMessage" if kind == "text" else f"send{kind.title().replace('_', '')}"
     telegram.accepted(method, message, Change.RECEIVED)
     return telegram.message_json(message)
 
@@ -240,6 +258,8 @@ def _file(telegram: "SimulatedTelegram", params: Params, files: Files, name: str
         raise Refused(400, f"Bad Request: there is no {name} in the request")
     if given not in telegram.files:
         raise Refused(400, "Bad Request: wrong file identifier/HTTP URL specified")
+    if (kind := given.rpartition("-")[0]) != name:
+        raise Refused(400, f"Bad Request: can't use file of type {kind.title()} as {name.title()}")
     return telegram.files[given]
 
 

@@ -22,6 +22,11 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "sendMessage": _SEND | {"text", "parse_mode", "entities", "link_preview_options"},
     "sendPhoto": _SEND | _CAPTION | {"photo", "show_caption_above_media"},
     "sendDocument": _SEND | _CAPTION | {"document", "disable_content_type_detection"},
+    "sendVoice": _SEND | _CAPTION | {"voice", "duration"},
+    "sendAudio": _SEND | _CAPTION | {"audio", "duration", "performer", "title"},
+    "sendVideo": _SEND | _CAPTION | {"video", "duration", "width", "height", "supports_streaming"},
+    "sendVideoNote": _SEND | {"video_note", "duration", "length"},
+    "sendAnimation": _SEND | _CAPTION | {"animation", "duration", "width", "height"},
     "editMessageText": frozenset(
         {"chat_id", "message_id", "text", "parse_mode", "entities", "link_preview_options", "reply_markup"}
     ),

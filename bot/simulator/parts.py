@@ -1,5 +1,6 @@
 """What are the things a simulated Telegram is made of: chats, messages, buttons, faults?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +68,19 @@ class Upload:
     content: bytes
 
 
+Kind = Literal["text", "photo", "document", "sticker", "voice", "audio", "video", "video_note", "animation"]
+
+# What Telegram says of a file besides its number, of each kind that has more to say.
+MEDIA: Mapping[str, dict[str, Any]] = {
+    "voice": {"duration": 3, "mime_type": "audio/ogg"},
+    "audio": {"duration": 3, "mime_type": "audio/mpeg"},
+    "video": {"duration": 3, "width": 320, "height": 240, "mime_type": "video/mp4"},
+    "video_note": {"duration": 3, "length": 240},
+    "animation": {"duration": 3, "width": 320, "height": 240, "mime_type": "video/mp4"},
+    "document": {"file_name": "file.pdf", "mime_type": "application/pdf"},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """A file as the server keeps it; ``path`` is what getFile tells."""
@@ -86,7 +100,7 @@ class ShownMessage:
     at: datetime
     sender_id: int
     from_bot: bool
-    kind: Literal["text", "photo", "document", "sticker", "voice"]
+    kind: Kind
     text: str
     entities: tuple[dict[str, Any], ...] = ()
     keyboard: Keyboard = ()

@@ -3,14 +3,16 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from bot.simulator.markup import command_entities
 from bot.simulator.parts import (
+    MEDIA,
     Button,
     Change,
     Chat,
+    Kind,
     NoSuchButton,
     PhoneCannot,
     ShownMessage,
@@ -156,11 +158,21 @@ class Phone:
         sticker = {"width": 512, "height": 512, "is_animated": False, "is_video": False, "type": "regular"}
         return self._sends_media("sticker", {"sticker": {**_file(file), **sticker, "emoji": emoji}}, file)
 
-    async def sends_photo(self, content: bytes = _POINT, caption: str = "") -> ShownMessage:
-        """Send a picture."""
-        file = self._store("photo", "photo.png", content)
-        photo = {**_file(file), "width": 1, "height": 1}
-        return self._sends_media("photo", {"photo": [photo]}, file, caption)
+    async def sends_photo(self, content: bytes = _POINT, caption: str = "", album: str | None = None) -> ShownMessage:
+        """Send a picture, small and large as clients do; pieces of one album share its name."""
+        thumb, file = self._store("photo", "thumb.png", content), self._store("photo", "photo.png", content)
+        sizes = [{**_file(thumb), "width": 1, "height": 1}, {**_file(file), "width": 2, "height": 2}]
+        together = {} if album is None else {"media_group_id": album}
+        return self._sends_media("photo", {"photo": sizes, **together}, file, caption)
+
+    async def sends_media(self, kind: Kind, caption: str = "", album: str | None = None) -> ShownMessage:
+        """Send a video, a file or the like."""
+        file = self._store(kind, f"{kind}.bin", b"content")
+        media = {**_file(file), **MEDIA[kind]}
+        together = {} if album is None else {"media_group_id": album}
+        # As on the real server, an animation is named as a document too.
+        named: dict[str, Any] = {kind: media, **({"document": media} if kind == "animation" else {})}
+        return self._sends_media(kind, {**named, **together}, file, caption)
 
     async def sends_voice(self, seconds: int = 3) -> ShownMessage:
         """Send a voice message."""
@@ -271,7 +283,7 @@ class Phone:
 
     def _sends_media(
         self,
-        kind: Literal["photo", "sticker", "voice"],
+        kind: Kind,
         media: dict[str, Any],
         file: StoredFile,
         caption: str = "",

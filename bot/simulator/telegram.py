@@ -14,6 +14,7 @@ from bot.simulator.parts import (
     Chat,
     Exchange,
     Fault,
+    Kind,
     LogEntry,
     Refused,
     ShownMessage,
@@ -253,7 +254,7 @@ class SimulatedTelegram:
         self,
         chat: Chat,
         sender_id: int,
-        kind: Literal["text", "photo", "document", "sticker", "voice"],
+        kind: Kind,
         text: str,
     ) -> ShownMessage:
         """Put a message into a chat, with the next id there."""

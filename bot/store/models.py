@@ -335,6 +335,7 @@ class Measurement(Audited, table=True):
     taken_on: date
     taken_at: datetime | None = None
     source: str  # patient | slip | staff
+    evidence_id: int | None = Field(default=None, foreign_key="evidence.id")  # the photo of the slip
     verified: bool = False
     void: bool = False  # taken out: it was never this subject's value, or not what was meant
     urgency: str | None = None
@@ -452,6 +453,59 @@ class EscalationStep(Audited, table=True):
     at: datetime
     by: str
     said: str | None = Field(default=None, sa_type=Encrypted)
+
+
+# What patients send that is no text
+
+
+class Evidence(Audited, table=True):
+    """What a patient or caregiver sent for people to look at: one file, or an album of several.
+
+    The bot fetches no file: Telegram keeps it, and shows it to staff under the number it gave it.
+    """
+
+    __tablename__ = "evidence"
+    __table_args__ = (
+        # Pieces of an album come as updates of their own; this is what they have in common.
+        UniqueConstraint("account_id", "bot_id", "parcel"),
+        Index("ix_evidence_subject", "subject_id", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id")
+    account_id: int = Field(foreign_key="account.id")
+    bot_id: int = Field(sa_type=BigInteger)  # to which it was sent: another bot cannot show it
+    parcel: str  # the album, or the one message
+    kind: str  # bot.usecases.evidence.KINDS; of an album, that of the piece that came first
+    escalation_id: int | None = Field(default=None, foreign_key="escalation.id", index=True)  # where staff are told
+    sent_at: datetime
+    received_at: datetime
+    given_by: str
+    first_viewed_at: datetime | None = None  # when Telegram first took it for a member of staff
+    first_viewed_by: str | None = None
+    dealt_with_at: datetime | None = None
+    dealt_with_by: str | None = None
+    note: str | None = Field(default=None, sa_type=Encrypted)
+
+
+class EvidenceFile(Audited, table=True):
+    """One file of what was sent, as Telegram names it."""
+
+    __tablename__ = "evidence_file"
+    __table_args__ = (UniqueConstraint("evidence_id", "message_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    evidence_id: int = Field(foreign_key="evidence.id")
+    message_id: int = Field(sa_type=BigInteger)  # in the chat it was sent in
+    kind: str
+    file_id: str = Field(sa_type=Encrypted)
+    file_unique_id: str
+    mime: str | None = None
+    size: int | None = Field(default=None, sa_type=BigInteger)
+    caption: str | None = Field(default=None, sa_type=Encrypted)
+    sent_at: datetime
+    received_at: datetime
+    given_by: str
 
 
 # Mechanisms
@@ -611,7 +665,7 @@ class OutboxMessage(SQLModel, table=True):
     purpose: str
     about_id: int | None = None
     lane: int
-    method: str = "send"  # send | edit | picture | document | commands
+    method: str = "send"  # send | edit | picture | document | file | commands
     text_key: str
     values: str = Field(sa_type=Encrypted)  # JSON
     text: str = Field(sa_type=Encrypted)  # as the reader sees it
@@ -620,7 +674,9 @@ class OutboxMessage(SQLModel, table=True):
     token: str | None = Field(default=None, unique=True)
     single_use: bool = False
     pressed_at: datetime | None = None
-    picture: str | None = Field(default=None, sa_type=Encrypted)  # JSON: what the picture or document is made of
+    picture: str | None = Field(
+        default=None, sa_type=Encrypted
+    )  # JSON: what the picture or document is made of, or which file it is
     edits_message_id: int | None = Field(default=None, sa_type=BigInteger)
     silent: bool = False
     secret: bool = False  # blanked once it went out: an invitation link

@@ -9,6 +9,7 @@ from bot.domain.escalation import CaseEvent, CaseState, RefusedTransition
 from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import audit, people
+from bot.store import evidence as came
 from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject, Visit
 from bot.store.visits import PLANNED
@@ -18,6 +19,8 @@ from bot.work import Button, Day, Lane, Lines, Text, Work
 PER_PAGE = 8
 # What may be a slip of a laboratory.
 SLIPS = ("photo", "document")
+# Of what came with a request, so many are one tap away; the rest is in the list.
+SHOWN_DIRECTLY = 4
 # Nobody turns a hundred pages; who looks for one of so many gives the code.
 COUNTED_TO = 1_000
 # How a request about a visit ends by itself when staff record or move the visit.
@@ -28,6 +31,7 @@ SETTLED = {
     "visit_moved": "outcome.visit_moved",
     "visit_kept": "outcome.visit_kept",
     "visit_cancelled": "outcome.visit_cancelled",
+    "evidence_seen": "outcome.evidence_seen",
 }
 
 
@@ -108,7 +112,7 @@ def _buttons(work: Work, case: Escalation) -> list[list[Button]]:
     state = CaseState(case.state)
     if state is CaseState.RESOLVED:
         return []
-    more = [*_visit_buttons(work, case), *_photo_buttons(case)]
+    more = [*_visit_buttons(work, case), *_evidence_buttons(work, case)]
     if rules.awaits_acknowledgement(state):
         return [[Button("case.button.acknowledge", "case.acknowledge", args)], *more]
     rows = more
@@ -146,11 +150,21 @@ def _visit_buttons(work: Work, case: Escalation) -> list[list[Button]]:
     return rows
 
 
-def _photo_buttons(case: Escalation) -> list[list[Button]]:
-    """Return what leads from the photo of a slip to its values."""
-    if not any(each.removeprefix("sent.") in SLIPS for each in case.because):
-        return []
-    return [[Button("case.button.enter_values", "labs.enter", {"subject": case.subject_id, "source": SLIP})]]
+def _evidence_buttons(work: Work, case: Escalation) -> list[list[Button]]:
+    """Return what shows the files that came with a case, and leads from the photo of a slip to its values."""
+    rows = []
+    found = [item for item in came.of_case(work.session, case.id) if item.dealt_with_at is None]
+    for item in found[:SHOWN_DIRECTLY]:
+        at = work.texts.moment(item.sent_at, work.settings.zone, work.caller.locale)
+        kind = "album" if item.parcel.startswith("album") else item.kind
+        values: dict[str, object] = {"what": Text(f"evidence.what.{kind}"), "at": at}
+        rows.append([Button("case.button.show", "evidence.show", {"evidence": item.id}, values=values)])
+    if slip := next((item for item in found if item.kind in SLIPS), None):
+        args = {"subject": case.subject_id, "source": SLIP, "evidence": slip.id}
+        rows.append([Button("case.button.enter_values", "labs.enter", args)])
+    if len(found) > SHOWN_DIRECTLY or (case.kind == escalate.SYMPTOM and came.count(work.session, case.subject_id)):
+        rows.append([Button("patient.button.evidence", "evidence.list", {"subject": case.subject_id})])
+    return rows
 
 
 def acknowledge(work: Work, args: dict[str, Any]) -> None:

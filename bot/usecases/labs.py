@@ -68,6 +68,8 @@ def show_value(work: Work, occasion: str, measure: str) -> None:
         if not newest.verified:
             rows.append([Button("labs.button.verify", "labs.verify", {"value": newest.id})])
         rows.append([Button("labs.button.correct", "labs.correct", {"value": newest.id})])
+    if newest.evidence_id is not None:
+        rows.append([Button("labs.button.evidence", "evidence.open", {"evidence": newest.evidence_id})])
     rows.append([Button("labs.button.list", "labs.list", {"subject": subject.id})])
     rows.append(screens.back_to(subject))
     work.answer(
@@ -104,8 +106,9 @@ def _coded(transfused: str) -> str:
 
 
 def start(work: Work, args: dict[str, Any]) -> None:
-    """Begin to enter the values of one day; from the case of a photo they come from a slip."""
-    forms.open_form(work, ENTER_FORM, subject=args["subject"], source=args.get("source", stored.STAFF))
+    """Begin to enter the values of one day: known after a visit; from a photo they come from a slip."""
+    known = {name: args[name] for name in ("on", "evidence") if name in args}
+    forms.open_form(work, ENTER_FORM, subject=args["subject"], source=args.get("source", stored.STAFF), **known)
 
 
 def _subject(work: Work, values: Values) -> Subject:
@@ -238,6 +241,7 @@ def _finish(work: Work, values: Values) -> None:
         said="\n".join(each for each in typed if each),
         taken_on=date.fromisoformat(values["on"]),
         transfused=values.get("transfused"),
+        evidence_id=values.get("evidence"),
     )
     measured.settle(work, rows, measured.decide(work, rows, measured.circumstances(work, subject, rows)))
     raised = measured.follow(work, subject, rows)

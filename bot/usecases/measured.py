@@ -71,6 +71,7 @@ def keep(
     taken_at: datetime | None = None,
     place: str | None = None,
     transfused: str | None = None,
+    evidence_id: int | None = None,
 ) -> list[Measurement]:
     """Keep values that belong together, as they were given; those of staff are verified."""
     occasion = secrets.token_hex(8)
@@ -89,6 +90,7 @@ def keep(
             taken_on=taken_on,
             taken_at=taken_at,
             source=source,
+            evidence_id=evidence_id,
             verified=source != stored.PATIENT,
             entered_at=work.now,
             entered_by=work.caller.label,

@@ -15,7 +15,7 @@ from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayHasPassed, DayTooFar
 from bot.usecases.requests import settle_visit
 from bot.usecases.visit_names import named
-from bot.work import Button, Day, Lines, Text, Work
+from bot.work import Button, Day, Keyboard, Lines, Text, Work
 
 # A date outside these is a slip: nobody records a visit of last year or plans one for the next.
 LONGEST_BACK = timedelta(days=180)
@@ -266,7 +266,7 @@ def _finish_done(work: Work, values: Values) -> None:
         source=values.get("source", stored.CLINIC),
         reason=values.get("reason"),
     )
-    _say_next(work, subject, visit, following, "visit.recorded.done")
+    _say_next(work, subject, visit, following, "visit.recorded.done", _to_values(subject, visit, values["held_on"]))
     _ask_why(work, subject, visit)
 
 
@@ -358,13 +358,23 @@ def _finish_explaining(work: Work, values: Values) -> None:
     recorded.show(work, values)
 
 
-def _say_next(work: Work, subject: Subject, visit: Visit, following: Visit | None, key: str) -> None:
-    """Say what was recorded, and which visit comes next, if one does."""
+def _to_values(subject: Subject, visit: Visit, held_on: str) -> list[list[Button]]:
+    """Return what leads from a blood draw that took place to its values, its day known already."""
+    if visit.kind not in (VisitKind.CBC, VisitKind.FERRITIN):
+        return []
+    return [[Button("visit.button.enter_values", "labs.enter", {"subject": subject.id, "on": held_on})]]
+
+
+def _say_next(
+    work: Work, subject: Subject, visit: Visit, following: Visit | None, key: str, rows: Keyboard = ()
+) -> None:
+    """Say what was recorded, and which visit comes next, if one does; ``rows`` are what can be done now."""
     if following is None:
-        work.answer("visit.recorded.last", code=subject.code, what=named(visit))
+        work.answer("visit.recorded.last", rows, code=subject.code, what=named(visit))
         return
     work.answer(
         key,
+        rows,
         code=subject.code,
         what=named(visit),
         next=named(following),

@@ -13,7 +13,7 @@ from bot.domain.roles import STAFF, SUBJECT_SIDE, Role
 from bot.domain.urgency import Urgency
 from bot.store import people
 from bot.store.models import AgendaItem, Dialogue, Doubt, Subject
-from bot.usecases import escalate, forms, refusals, report, screens
+from bot.usecases import escalate, evidence, forms, refusals, report, screens
 from bot.usecases.forms import Field, Form, Values
 from bot.work import Button, Lane, Text, Work
 
@@ -310,21 +310,30 @@ FORM = forms.register(
 )
 
 
-def take_other(work: Work, kind: str, caption: str | None = None) -> None:
-    """Answer what is not text: a picture, a voice message, a sticker; nothing pretends to have read it."""
+def take_other(work: Work, kind: str, caption: str | None = None, sent: evidence.Sent | None = None) -> None:
+    """Answer what is not text: a picture, a voice message, a sticker; nothing pretends to have read it.
+
+    ``sent`` is the file, if it is one. Words beside it are looked through for danger, like all words.
+    """
+    kept: evidence.Kept | None = None
+    if sent is not None and work.caller.role in SUBJECT_SIDE and screens.on_study(screens.subject_of(work)):
+        kept = evidence.keep(work, sent)
+        if kept is None:
+            return
     if caption and work.caller.role not in STAFF and react_to_danger(work, caption):
         return
-    if work.caller.role in SUBJECT_SIDE and kind in ("photo", "voice", "document", "video"):
-        words = [_quote(caption)] if caption else []
-        escalate.raise_case(
-            work,
-            screens.subject_of(work),
-            Urgency.YELLOW,
-            [f"sent.{kind}"],
-            [Text(f"request.sent.{kind}"), *words],
-            kind=escalate.REQUEST,
-        )
-    work.answer(f"speak.other.{kind}", phone=screens.phone(work))
+    if kept is not None and not kept.begins:
+        return
+    if kept is not None:
+        evidence.answer(work, kept.item)
+    elif sent is not None and work.caller.role in SUBJECT_SIDE:
+        evidence.not_kept(work, kind)
+    elif sent is not None and work.caller.role in STAFF:
+        work.answer("evidence.from_staff")
+    elif sent is not None:
+        work.answer("evidence.from_stranger", phone=screens.phone(work))
+    else:
+        work.answer(f"speak.other.{kind}", phone=screens.phone(work))
     if (dialogue := forms.current(work)) is not None:
         if dialogue.kind == report.DIALOGUE:
             if (response := report.open_response(work)) is not None:

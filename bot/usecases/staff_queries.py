@@ -16,7 +16,7 @@ from bot.domain.escalation import CaseState
 from bot.domain.parsing import Unreadable, parse_subject_code
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import CLINICAL, Role
-from bot.store import audit, people
+from bot.store import audit, evidence, people
 from bot.store import visits as stored
 from bot.store.models import DoseOrder, Escalation, Response, Subject, Weight
 from bot.texts import number
@@ -92,6 +92,8 @@ def show_patient(work: Work, subject: Subject) -> None:
         rows.append([Button("patient.button.case", "case.open", {"case": case.id}, values={"number": case.id})])
     rows.append([Button("patient.button.recorded", "visit.recorded_list", {"subject": subject.id, "page": 0})])
     rows.append([Button("patient.button.labs", "labs.list", {"subject": subject.id})])
+    if evidence.count(work.session, subject.id):
+        rows.append([Button("patient.button.evidence", "evidence.list", {"subject": subject.id})])
     if history.count(work, subject):
         rows.append([Button("patient.button.history", "patient.history", {"subject": subject.id, "page": 0})])
     if work.protocol.arms[subject.arm].tablets:

@@ -44,6 +44,8 @@ HEALTH = [
     "visit.recorded",
     "visit.recorded_list",
     "patient.history",
+    "evidence.list",
+    "evidence.open",
     "labs",
     "labs.list",
     "labs.open",

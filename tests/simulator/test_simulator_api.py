@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.clock import FastClock, SetClock
-from bot.simulator.parts import BotMisusesApi, Change, ShownMessage, Upload
+from bot.simulator.parts import BotMisusesApi, Change, Kind, ShownMessage, Upload
 from bot.simulator.phones import Phone
 from bot.simulator.telegram import SimulatedTelegram
 
@@ -208,6 +208,24 @@ async def test_a_photo_is_measured_and_a_document_keeps_its_name(telegram: Simul
     )
     assert again["ok"]
     assert [message.kind for message in patient.inbox] == ["photo", "document", "document"]
+
+
+@pytest.mark.parametrize("kind", ["photo", "voice", "audio", "video", "video_note", "animation", "document"])
+async def test_a_file_that_a_person_sent_is_shown_again_by_its_id_as_what_it_is(
+    telegram: SimulatedTelegram, patient: Phone, kind: Kind
+) -> None:
+    mine = await (patient.sends_photo() if kind == "photo" else patient.sends_media(kind))
+    assert mine.file is not None
+    method = f"send{kind.title().replace('_', '')}"
+    sent = await telegram.call(method, {"chat_id": PATIENT, kind: mine.file.file_id, "protect_content": True})
+    assert sent["ok"]
+    assert (patient.last.kind, patient.last.file, patient.last.protected) == (kind, mine.file, True)
+    other = "sendVoice" if kind != "voice" else "sendVideo"
+    field = "voice" if kind != "voice" else "video"
+    refused = await telegram.call(other, {"chat_id": PATIENT, field: mine.file.file_id})
+    assert refused["description"].startswith("Bad Request: can't use file of type")
+    unknown = await telegram.call(method, {"chat_id": PATIENT, kind: "gone"})
+    assert unknown["description"] == "Bad Request: wrong file identifier/HTTP URL specified"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.domain.roles import Role
-from bot.store.models import Doubt, Escalation, Link, Measurement, Response, StaffMember, Visit
+from bot.store.models import Doubt, Escalation, Evidence, Link, Measurement, Response, StaffMember, Visit
 from bot.story.people import Person
 from handlers import COMMANDS
 from handlers.policy import POLICY, allowed
@@ -39,6 +39,7 @@ async def plausible(study: Study) -> dict[str, Any]:
     """Return arguments that name real rows, most of them Anna's: what a stolen button would carry."""
     await study.anna.says("如果发烧怎么办")
     await study.clara.says(CHEST_PAIN["zh"])
+    await study.anna.phone.sends_photo()
     await study.anna.says("/menu")
     await study.anna.taps("menu.button.reading", "reading.what.pulse")
     await study.anna.says("48")
@@ -50,6 +51,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "case": (await rows(study.stage, Escalation))[0].id,
         "day": "2026-11-02",
         "doubt": (await rows(study.stage, Doubt))[0].id,
+        "evidence": (await rows(study.stage, Evidence))[0].id,
         "f": "code",
         "hour": 8,
         "i": "fever_place",

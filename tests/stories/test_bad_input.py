@@ -7,6 +7,7 @@ import pytest
 
 from bot.delivery import inbox
 from bot.domain.roles import Role
+from bot.simulator.parts import Kind
 from bot.store.models import Answer, AuditEntry, Consent, DoseReport, Escalation, InboxUpdate, Subject
 from bot.story.people import Person
 from bot.usecases.screens import PATIENT_COMMANDS, STAFF_COMMANDS
@@ -308,24 +309,21 @@ class TestThingsThatAreNotWords:
         assert sees.first("speak.other.sticker")
         assert await rows(study.stage, Escalation) == []
 
-    @pytest.mark.parametrize("kind", ["photo", "voice", "document", "video"])
+    @pytest.mark.parametrize("kind", ["photo", "voice", "document", "video", "video_note", "audio", "animation"])
     async def test_what_a_person_has_to_look_at_becomes_a_request(
-        self, study: Study, anna: Person, kind: str
+        self, study: Study, anna: Person, kind: Kind
     ) -> None:
         sees, nurse = Watch(anna), Watch(study.coordinator)
-        file = {"file_id": "f", "file_unique_id": "u"}
         if kind == "photo":
             await anna.phone.sends_photo()
-        elif kind == "voice":
-            await anna.phone.sends_voice()
-        elif kind == "document":
-            await sends_content(anna, document=file)
         else:
-            await sends_content(anna, video={**file, "width": 1, "height": 1, "duration": 1})
+            await anna.phone.sends_media(kind)
         await study.stage.settle()
-        assert sees.first(f"speak.other.{kind}")
+        assert sees.first("evidence.received")
         assert nurse.first("case.page")
-        assert [case.kind for case in await rows(study.stage, Escalation)] == ["request"]
+        assert [(case.kind, case.because) for case in await rows(study.stage, Escalation)] == [
+            ("request", [f"sent.{kind}"])
+        ]
 
     @pytest.mark.parametrize(
         ("kind", "content"),

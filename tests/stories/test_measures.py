@@ -1,6 +1,6 @@
 """Patients report readings, staff enter, look at and correct values; what is urgent is answered at once."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -244,7 +244,41 @@ class TestEntering:
         await nurse.taps("case.button.open", "case.button.enter_values")
         await nurse.answers("2026-11-02", "Hb 95", "=labs.transfused.none", "=form.button.save")
         (row,) = await rows(study.stage, Measurement)
-        assert (row.source, row.verified) == ("slip", True)
+        assert (row.source, row.verified, row.evidence_id) == ("slip", True, 1)
+
+    @pytest.mark.parametrize("kind", ["cbc", "ferritin"])
+    async def test_a_visit_that_is_recorded_leads_to_its_values_and_knows_the_day(
+        self, study: Study, locale: str, kind: str
+    ) -> None:
+        nurse = await in_language(study.coordinator, locale)
+        await nurse.says("/patient S-001")
+        await nurse.presses(nurse.label(f"visit.short.{kind}"))
+        await nurse.taps("visit.button.done")
+        await nurse.says("2026-11-01")
+        if nurse.label("reason.medical") in nurse.phone.last.labels:
+            await nurse.taps("reason.medical")
+        await nurse.taps("visit.button.enter_values")
+        await nurse.answers("PLT 60", "=labs.transfused.none", "=form.button.save")
+        (row,) = await rows(study.stage, Measurement)
+        assert (row.source, row.taken_on) == ("staff", date(2026, 11, 1))
+
+    async def test_another_visit_leads_to_no_values(self, study: Study) -> None:
+        nurse = study.coordinator
+        await nurse.says("/patient S-002")
+        await nurse.presses(nurse.label("visit.short.injection"))
+        await nurse.taps("visit.button.done")
+        sees = Watch(nurse)
+        await nurse.says("2026-11-02")
+        assert all(nurse.label("visit.button.enter_values") not in each.labels for each in sees.new)
+
+    async def test_very_few_neutrophils_and_a_low_filtration_rate_are_told_the_same_day(self, study: Study) -> None:
+        doctor = Watch(study.doctor)
+        await enters(study.coordinator, "S-003", "ANC 0.19 eGFR 39", None)
+        await study.coordinator.taps("form.button.save")
+        case = await symptom_case(study.stage, "S-003")
+        assert case.urgency == "amber"
+        assert {"L31-anc-very-low", "L61-egfr-low"} <= set(case.because)
+        assert doctor.first("case.page")
 
     async def test_a_verified_weight_is_the_subjects_weight(self, study: Study) -> None:
         await enters(study.coordinator, "S-003", "体重 57.5", None)
