@@ -182,7 +182,10 @@ UNCHECKED = {
     "postgresql": "SET session_replication_role = replica; SET maintenance_work_mem = '512MB'",
     "sqlite": "PRAGMA synchronous = OFF; PRAGMA cache_size = -200000",
 }
-SETTLED = {"postgresql": "VACUUM ANALYZE; CHECKPOINT", "sqlite": "PRAGMA wal_checkpoint(TRUNCATE)"}
+SETTLED = {
+    "postgresql": "VACUUM ANALYZE; CHECKPOINT",
+    "sqlite": "PRAGMA analysis_limit = 1000; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)",
+}
 
 
 class Crowd:

@@ -13,7 +13,7 @@ from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.usecases import upkeep
 from bot.work import run
-from schedules import agenda, chain, watchdog
+from schedules import agenda, chain, statistics, watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,7 @@ JOBS = (
     Job("reach", 60.0, agenda.reachability),
     Job("watchdog", 60.0, watchdog.look),
     Job("seal", 60.0, chain.seal),
+    Job("statistics", 86400.0, statistics.gather),
 )
 
 

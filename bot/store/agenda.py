@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, union_all
 from sqlmodel import Session, col, select
 
 from bot.store.models import AgendaItem
-from bot.store.planner import is_in, only
+from bot.store.planner import is_in, with_reason
 
 WAITING = is_in(AgendaItem, "waiting")
 
@@ -34,8 +34,8 @@ def _due(kinds: tuple[str, ...]) -> Any:
     for kind in kinds:
         first = (
             select(col(AgendaItem.id), col(AgendaItem.due_at))
-            .where(WAITING, only(col(AgendaItem.kind), kind), AgendaItem.due_at <= bindparam("now"))
-            .order_by(col(AgendaItem.kind), col(AgendaItem.due_at), col(AgendaItem.id))
+            .where(WAITING, AgendaItem.kind == kind, AgendaItem.due_at <= bindparam("now"))
+            .order_by(col(AgendaItem.due_at), col(AgendaItem.id))
             .limit(bindparam("limit"))
             .subquery()
         )
@@ -68,7 +68,7 @@ def close(item: AgendaItem, state: str, now: datetime, reason: str | None = None
     item.closed_at = now
 
 
-_PLANNED = select(AgendaItem.id).where(WAITING, only(col(AgendaItem.kind), bindparam("kind"))).limit(1)
+_PLANNED = select(AgendaItem.id).where(WAITING, AgendaItem.kind == bindparam("kind")).limit(1)
 
 
 def is_planned(session: Session, kind: str) -> bool:
@@ -98,7 +98,7 @@ _TOO_LATE = (
     select(AgendaItem)
     .where(
         AgendaItem.state == "skipped",
-        AgendaItem.reason == TOO_LATE,
+        with_reason(AgendaItem, TOO_LATE),
         col(AgendaItem.closed_at) > bindparam("since"),
     )
     .order_by(col(AgendaItem.due_at), col(AgendaItem.id))

@@ -140,7 +140,7 @@ def merges(work: Work) -> timedelta:
 _NEAR = (
     select(AgendaItem)
     .where(
-        AgendaItem.state == "waiting",
+        agenda.WAITING,
         AgendaItem.kind == bindparam("kind"),
         AgendaItem.subject_id == bindparam("subject_id"),
         AgendaItem.due_at <= bindparam("until"),

@@ -11,7 +11,7 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.participation import ParticipationState, may_be_reminded
 from bot.domain.reminders import ChaseAct, Room
 from bot.domain.visits import VisitKind
-from bot.store import outbox, people, visits
+from bot.store import agenda, outbox, people, visits
 from bot.store.models import Account, AgendaItem, OutboxMessage, Subject, Visit
 from bot.usecases import overdue, polite, screens, tablets, zones
 from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
@@ -184,9 +184,9 @@ def _asked_for(item: AgendaItem) -> bool:
 def _comes_again(work: Work, item: AgendaItem, *, today: bool = False) -> bool:
     """Tell whether another reminder of the same visit is still to come, or to come today."""
     others = [
+        agenda.WAITING,
         AgendaItem.kind == REMINDER,
         AgendaItem.about_id == item.about_id,
-        AgendaItem.state == "waiting",
         AgendaItem.id != item.id,
     ]
     if today:
@@ -225,9 +225,7 @@ def remind_later(work: Work, visit: Visit, moment: datetime) -> datetime:
     soon after, that one serves.
     """
     before = work.session.exec(
-        select(AgendaItem).where(
-            AgendaItem.kind == REMINDER, AgendaItem.about_id == visit.id, AgendaItem.state == "waiting"
-        )
+        select(AgendaItem).where(agenda.WAITING, AgendaItem.kind == REMINDER, AgendaItem.about_id == visit.id)
     ).all()
     for item in before:
         if item.due_at < moment:
@@ -256,8 +254,9 @@ def later_moments(work: Work, visit: Visit) -> tuple[datetime, ...]:
 def later_times(work: Work, visit: Visit) -> int:
     """Return how often a later reminder was asked for, of this plan of the visit."""
     beginning = f"{REMINDER}:{visit.id}:{visit.plan_version}:{LATER}_"
-    found = work.session.exec(select(AgendaItem.id).where(col(AgendaItem.key).startswith(beginning))).all()
-    return len(found)
+    # All keys that there can be, each found by itself: a search by how they begin would read the whole agenda.
+    keys = [f"{beginning}{number}" for number in range(1, work.protocol.remind_later.most_times + 1)]
+    return len(work.session.exec(select(AgendaItem.id).where(col(AgendaItem.key).in_(keys))).all())
 
 
 def announce(work: Work, visit: Visit) -> None:
