@@ -183,15 +183,15 @@ def _asked_for(item: AgendaItem) -> bool:
 
 def _comes_again(work: Work, item: AgendaItem, *, today: bool = False) -> bool:
     """Tell whether another reminder of the same visit is still to come, or to come today."""
-    others = [
+    others = select(AgendaItem.id).where(
         agenda.WAITING,
         AgendaItem.kind == REMINDER,
         AgendaItem.about_id == item.about_id,
         AgendaItem.id != item.id,
-    ]
+    )
     if today:
-        others.append(AgendaItem.due_at < _midnight(work, 1))
-    return work.session.exec(select(AgendaItem.id).where(*others).limit(1)).first() is not None
+        others = others.where(AgendaItem.due_at < _midnight(work, 1))
+    return work.session.exec(others.limit(1)).first() is not None
 
 
 def _midnight(work: Work, days: int) -> datetime:
