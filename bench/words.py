@@ -24,14 +24,20 @@ from bot.protocol import bundled
 FOLDER = Path(__file__).parents[1] / "tests" / "evaluation"
 LANGUAGES = ("zh", "en")
 LEVELS = ("red", "check", "amber", "yellow", "green")
-TUNE, MEASURE, LATER, LAST, FRESH = "tune", "measure", "later", "last", "fresh"
+TUNE, MEASURE, LATER, LAST, FRESH, FIFTH, SIXTH, SEVENTH = (
+    "tune", "measure", "later", "last", "fresh", "fifth", "sixth", "seventh",
+)  # fmt: skip
 TITLES = {
     TUNE: "the half to tune on",
     MEASURE: "the half that only measures",
     LATER: "the second set",
     LAST: "the third set",
     FRESH: "the fourth set",
+    FIFTH: "the fifth set",
+    SIXTH: "the sixth set",
+    SEVENTH: "the seventh set",
 }
+LATER_SETS = tuple(part for part in TITLES if part not in (TUNE, MEASURE))
 # The least and the most that are allowed, in percent of the texts concerned.
 RED_AS_RED, RED_NOT_MISSED, WRONGLY_RED = 95.0, 99.5, 3.0
 
@@ -58,10 +64,9 @@ def cases() -> list[Case]:
     """Return the whole evaluation set."""
     found = []
     for language in LANGUAGES:
-        for name, part in (("", None), ("_later", LATER), ("_last", LAST), ("_fresh", FRESH)):
-            groups: list[dict[str, Any]] = yaml.safe_load(
-                (FOLDER / f"words_{language}{name}.yaml").read_text("utf-8")
-            )
+        for name, part in (("", None), *((f"_{part}", part) for part in LATER_SETS if (FOLDER / f"words_{language}_{part}.yaml").exists())):
+            path = FOLDER / f"words_{language}{name}.yaml"
+            groups: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8"))
             found += [
                 Case(
                     text,
