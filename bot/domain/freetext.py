@@ -305,6 +305,8 @@ def _meaning(words: str, hit: _Named, by_end: Ends, context: ContextPatterns) ->
     clause_start = max([start, *(m.end() for m in CLAUSE_END.finditer(words, start, hit.start))])
     before, behind = words[start : hit.start], words[hit.end : end]
 
+    if found := context.thing_before.search(before):
+        return _Reading(Status.NEGATED, hit.urgency, hit.rule, said, found.group().strip())
     status, why = _negation(words, clause_start, hit, by_end, context)
     if status is Status.POSITIVE:
         status, why = _doubt(before, behind, hit, context)
@@ -375,6 +377,8 @@ def _resolved(words: str, hit: _Named, sentence_end: int, context: ContextPatter
     """Return the words that say that it is over, else nothing; "better" and "has not stopped" do not."""
     # "Today" may say when it ended, so only words of return ("again") undo it, wherever they stand behind.
     for match in context.resolved.finditer(words, hit.start, sentence_end):
+        if match.end() <= hit.end and match.start() > hit.start:
+            continue
         lead = context.not_negators.sub(blank, words[max(0, match.start() - 14) : match.start()])
         if context.negator_before.search(lead) or context.not_resolved.match(words, match.start()):
             continue

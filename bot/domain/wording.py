@@ -45,6 +45,7 @@ _CHINESE_NUMBER = re.compile(
     rf"|(?={CJK}{{2,4}}度){_NUMERALS}(?:度[一二三四五六七八九])?"
     rf"|{_NUMERALS}(?=(?:{_UNITS}))"
 )
+_NEXT_HUNDRED = re.compile(r"(?<=[零一二两三四五六七八九十百])(?=[一二两]百)(?<!^)")
 _TEN_OR_SO = re.compile(r"十(?:来|几|多)(?=次|趟|回|分钟|片|粒|颗)")
 _SEVEN_OR_EIGHT = re.compile(r"([三四五六七八])([四五六七八九])(?=次|趟|回|片|粒|颗)")
 
@@ -91,6 +92,7 @@ class ContextPatterns:
     list_before: re.Pattern[str]
     list_only: re.Pattern[str]
     polite: re.Pattern[str]
+    thing_before: re.Pattern[str]
     idioms: re.Pattern[str]
 
 
@@ -157,7 +159,7 @@ class Reader:
         words = self._spelled(normalise(text).translate(self._signs))
         words = _TEN_OR_SO.sub("十", words)
         words = _SEVEN_OR_EIGHT.sub(r"\2", words)
-        words = english_digits(_CHINESE_NUMBER.sub(lambda match: with_digits(match.group()), words))
+        words = english_digits(_CHINESE_NUMBER.sub(_chinese_digits, words))
         return re.sub(r"[a-z]{7,}", lambda match: self._meant(match.group()), words)
 
     def hits(self, words: str) -> list[Hit]:
@@ -357,6 +359,7 @@ class Reader:
             list_before=re.compile(f"{listed}$"),
             list_only=re.compile(listed),
             polite=self._any_of(context.polite),
+            thing_before=re.compile(f"(?:{self._source(context.things)})(?:{self._source(context.things_then)}| )*$"),
             idioms=self._any_of(context.idioms),
         )
 
@@ -415,6 +418,11 @@ class Reader:
         stems = (word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ed"),
                  word.removesuffix("ing"), word.removesuffix("d"), word.removesuffix("ly"))  # fmt: skip
         return any(stem in self._known for stem in stems)
+
+
+def _chinese_digits(match: re.Match[str]) -> str:
+    """Return a spoken number in digits; two hundreds in a row are the two numbers of a blood pressure."""
+    return "/".join(with_digits(one) for one in _NEXT_HUNDRED.split(match.group()))
 
 
 Span = TypeVar("Span", tuple[int, int], tuple[int, int, str])
