@@ -8,6 +8,7 @@ not shown unless `--open` asks for them, and whoever has looked at them has used
 import argparse
 import hashlib
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,8 +19,11 @@ from typing import Any
 import yaml
 
 from bench import report
+from bot.domain import likeness
 from bot.domain.freetext import Findings, Lexicon, scan
+from bot.domain.wording import reader
 from bot.protocol import bundled
+from bot.protocol.load import bundled_folder
 
 FOLDER = Path(__file__).parents[1] / "tests" / "evaluation"
 LANGUAGES = ("zh", "en")
@@ -125,6 +129,20 @@ def table(counts: Counter[tuple[str, str]]) -> str:
     return report.table(["expected \\ found", *LEVELS], rows)
 
 
+def teach(without: Sequence[str] = ()) -> dict[str, Any]:
+    """Learn the likeness to dangers from the sets (but ``without`` some), and write it into lexicon.yaml."""
+    path = Path(str(bundled_folder())) / "lexicon.yaml"
+    read = reader(bundled().lexicon)
+    told = [case for case in cases() if case.part not in without and case.level != "check"]
+    learned, bias = likeness.teach([(read.read(case.text), case.level == "red") for case in told])
+    lines = textwrap.wrap(" ".join(likeness.written(learned)), 110, break_long_words=False, break_on_hyphens=False)
+    head, mark, _ = path.read_text("utf-8").partition("  # Learned from ")
+    body = "\n    ".join(lines)
+    tail = f"  # Learned from {len(told):,} sentences by `python -m bench.words --teach`; never written by hand.\n"
+    path.write_text(f"{head}{tail}  bias: {bias}\n  weights: >-\n    {body}\n", "utf-8")
+    return {"sentences": len(told), "pieces": len(learned), "found": bool(mark)}
+
+
 def texts_a_second(texts: Sequence[str], lexicon: Lexicon) -> float:
     """Return how many texts are judged in a second, one after the other."""
     begun = time.perf_counter()
@@ -138,8 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--misses", action="store_true", help="list the misses of the half that tunes")
     parser.add_argument("--open", action="store_true", help="with --misses: of the others too, which uses them up")
+    parser.add_argument("--teach", action="store_true", help="learn the likeness again and write it into lexicon.yaml")
+    parser.add_argument("--without", nargs="*", default=(), help="with --teach: sets that are not learned from")
     parser.add_argument("--write", action="store_true", help="write the page in docs/evidence")
     options = parser.parse_args(arguments)
+    if options.teach:
+        sys.stdout.write(f"{teach(options.without)}\n")
+        return 0
     lexicon = bundled().lexicon
     everything = [(case, scan(case.text, lexicon)) for case in cases()]
     parts, broken = [], []

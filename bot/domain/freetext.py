@@ -10,9 +10,10 @@ from enum import StrEnum
 from operator import itemgetter
 
 from bot.domain.lexicon import Combination, Concept, Lexicon, Request
+from bot.domain.likeness import HUNDREDTHS, weigh, weights
 from bot.domain.urgency import Urgency, highest
 from bot.domain.word_numbers import values
-from bot.domain.wording import CLAUSE_END, SENTENCE_END, ContextPatterns, Hit, Reader, blank, normalise, reader
+from bot.domain.wording import CLAUSE_END, SENTENCE_END, ContextPatterns, Hit, Reader, blank, normalise, reader, without
 
 __all__ = ["Asked", "Findings", "Found", "Lexicon", "Status", "normalise", "scan"]
 
@@ -119,6 +120,10 @@ MOST_READINGS = 100
 
 # Why words that are never clear alone are in doubt.
 WEAK = "weak"
+LIKENESS = "sounds like a danger"
+
+# A text of fewer known pieces (three Chinese signs, two English words) is too short to sound like anything.
+FEWEST_PIECES = 7
 
 # So many signs on either side can change what a word means; what stands further off is another thought.
 REACH = 80
@@ -147,10 +152,12 @@ def scan(text: str, lexicon: Lexicon) -> Findings:
     named = _without_replaced(_without_parts([*_named(hits), *_measured(words, lexicon, read.context)]))
     found = _last_resort(_found(words, named, read))
     found += _combined(found, lexicon)
+    asked = _asked(words, hits, read)
+    explained = [*idioms, *((hit.start, hit.end) for hit in named if not hit.weak)]
+    found += _alike(words, explained, found, asked, lexicon)
     found.sort(key=lambda one: (list(Status).index(one.status), -one.urgency.rank))
     positive = highest(one.urgency for one in found if one.status is Status.POSITIVE)
     possible = highest(one.urgency for one in found if one.status is not Status.NEGATED)
-    asked = _asked(words, hits, read)
     places = [(hit.start, hit.end) for hit in hits]
     return Findings(
         tuple(found),
@@ -277,6 +284,28 @@ def _combined(found: list[Found], lexicon: Lexicon) -> list[Found]:
         said = tuple(dict.fromkeys((*first.words, *second.words)))
         combined.append(Found(each, said, status, each.urgency, each.rule, "together"))
     return combined
+
+
+def _alike(
+    words: str, explained: list[tuple[int, int]], found: list[Found], asked: tuple[Asked, ...], lexicon: Lexicon
+) -> list[Found]:
+    """Return the doubt about a text in which no rule sees a danger but which sounds like one, as learned.
+
+    Where nothing was found, or all of it denied, only what the rules leave unexplained is weighed.
+    """
+    learned = lexicon.likeness
+    concept = next((one for one in lexicon.concepts if one.id == learned.concept), None)
+    most = highest(one.urgency for one in found if one.status is not Status.NEGATED)
+    if concept is None or not learned.weights or most.is_red:
+        return []
+    bar = {Urgency.GREEN: learned.above, Urgency.YELLOW: learned.above_yellow}.get(most, learned.above_amber)
+    if asked or any(one.status is Status.NEGATED for one in found):
+        bar = max(bar, learned.above_amber)
+    rest = without(words, explained) if most is Urgency.GREEN else words
+    heard = weigh(rest, weights(learned.weights), learned.bias / HUNDREDTHS)
+    if heard.pieces < FEWEST_PIECES or heard.weight <= bar:
+        return []
+    return [Found(concept, heard.words, Status.DOUBTFUL, concept.urgency, concept.rule, LIKENESS)]
 
 
 def _asked(words: str, hits: Iterable[Hit], read: Reader) -> tuple[Asked, ...]:

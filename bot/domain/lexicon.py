@@ -171,6 +171,22 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """Weights of short pieces of words, learned from labelled sentences, and the bars above which a text is asked about.
+
+    ``concept`` is what such a text is found to be. ``above``: the bar where no complaint was found;
+    ``above_yellow`` and ``above_amber``: where one was.
+    """
+
+    concept: str = ""
+    above: float = 0.0
+    above_yellow: float = 0.0
+    above_amber: float = 0.0
+    bias: int = 0
+    weights: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Lexicon:
     """All that free text is searched for.
 
@@ -189,6 +205,7 @@ class Lexicon:
     numbers: tuple[NumberBand, ...]
     rules: tuple[WordRule, ...]
     context: Context
+    likeness: Likeness = Likeness()
 
     def __hash__(self) -> int:
         """Return the hash of the version: it is cheap, and lexicons are looked up for every text."""

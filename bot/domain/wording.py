@@ -114,6 +114,14 @@ def blank(match: re.Match[str]) -> str:
     return "~" * len(match.group())
 
 
+def without(words: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return the words with spaces in these places."""
+    signs = list(words)
+    for start, end in spans:
+        signs[start:end] = " " * (end - start)
+    return "".join(signs)
+
+
 @lru_cache(maxsize=4)
 def reader(lexicon: Lexicon) -> Reader:
     """Return the lexicon made ready for reading; made once, for a lexicon is its own key."""
@@ -288,10 +296,7 @@ class Reader:
 
     def leftover(self, words: str, spans: Iterable[tuple[int, int]]) -> str:
         """Return what is left of the words without these places and without words that only are polite."""
-        signs = list(words)
-        for start, end in spans:
-            signs[start:end] = " " * (end - start)
-        left = self.context.polite.sub(" ", "".join(signs))
+        left = self.context.polite.sub(" ", without(words, spans))
         left = self._fillers.sub(" ", left)
         return " ".join(re.findall(r"\w+", left))
 
