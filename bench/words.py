@@ -28,8 +28,8 @@ from bot.protocol.load import bundled_folder
 FOLDER = Path(__file__).parents[1] / "tests" / "evaluation"
 LANGUAGES = ("zh", "en")
 LEVELS = ("red", "check", "amber", "yellow", "green")
-TUNE, MEASURE, LATER, LAST, FRESH, FIFTH, SIXTH, SEVENTH = (
-    "tune", "measure", "later", "last", "fresh", "fifth", "sixth", "seventh",
+TUNE, MEASURE, LATER, LAST, FRESH, FIFTH, SIXTH, SEVENTH, EVERYDAY = (
+    "tune", "measure", "later", "last", "fresh", "fifth", "sixth", "seventh", "everyday",
 )  # fmt: skip
 TITLES = {
     TUNE: "the half to tune on",
@@ -40,10 +40,11 @@ TITLES = {
     FIFTH: "the fifth set",
     SIXTH: "the sixth set",
     SEVENTH: "the seventh set",
+    EVERYDAY: "the everyday set, without any danger",
 }
 LATER_SETS = tuple(part for part in TITLES if part not in (TUNE, MEASURE))
 # The least and the most that are allowed, in percent of the texts concerned.
-RED_AS_RED, RED_NOT_MISSED, WRONGLY_RED = 95.0, 99.5, 3.0
+RED_AS_RED, RED_NOT_MISSED, WRONGLY_RED, GREEN_ASKED = 95.0, 99.5, 3.0, 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def cases() -> list[Case]:
     """Return the whole evaluation set."""
     found = []
     for language in LANGUAGES:
-        for name, part in (("", None), *((f"_{part}", part) for part in LATER_SETS if (FOLDER / f"words_{language}_{part}.yaml").exists())):
+        for name, part in (("", None), *((f"_{part}", part) for part in LATER_SETS)):
             path = FOLDER / f"words_{language}{name}.yaml"
             groups: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8"))
             found += [
@@ -113,6 +114,9 @@ def verdicts(counts: Counter[tuple[str, str]]) -> list[tuple[str, str, bool]]:
     caught, shown_caught = share(["red"], ["red", "check"])
     wrong, shown_wrong = share(["yellow", "green"], ["red"])
     silent, shown_silent = share(["amber"], ["green"])
+    asked, shown_asked = share(["green"], ["check"])
+    if not any(level == "red" for level, _ in counts):
+        red, caught = 100.0, 100.0
     return [
         (f"red as red, at least {RED_AS_RED:g} %", f"{red:.1f} % ({shown_red})", red >= RED_AS_RED),
         (f"red as red or asked, at least {RED_NOT_MISSED:g} %", f"{caught:.1f} % ({shown_caught})",
@@ -120,6 +124,7 @@ def verdicts(counts: Counter[tuple[str, str]]) -> list[tuple[str, str, bool]]:
         (f"yellow or green wrongly red, at most {WRONGLY_RED:g} %", f"{wrong:.1f} % ({shown_wrong})",
          wrong <= WRONGLY_RED),
         ("amber never silent", f"{silent:.1f} % silent ({shown_silent})", silent == 0),
+        (f"green asked about, at most {GREEN_ASKED:g} %", f"{asked:.1f} % ({shown_asked})", asked <= GREEN_ASKED),
     ]  # fmt: skip
 
 

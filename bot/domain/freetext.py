@@ -153,7 +153,7 @@ def scan(text: str, lexicon: Lexicon) -> Findings:
     found = _last_resort(_found(words, named, read))
     found += _combined(found, lexicon)
     asked = _asked(words, hits, read)
-    explained = [*idioms, *((hit.start, hit.end) for hit in named if not hit.weak)]
+    explained = [*idioms, *((one.start, one.end) for one in [*named, *values(words)])]
     found += _alike(words, explained, found, asked, lexicon)
     found.sort(key=lambda one: (list(Status).index(one.status), -one.urgency.rank))
     positive = highest(one.urgency for one in found if one.status is Status.POSITIVE)

@@ -15,6 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+# English words that say nothing alone.
+_SMALL = frozenset(
+    "a an the i i'm i've my me mine you your he his him she her it its it's we our us they them their this that these those "
+    "is am are was were be been do does did have has had and or but so if as of in on at to for from with by about just very "
+    "what when where which who how there here then than too also some any all will would can could should may might "
+    "today yesterday now since last morning night day days hour hours please doctor nurse".split()
+)
 _RUN = re.compile(r"[㐀-鿿]+|[a-z']+")
 _FIRST_CJK = "㐀"
 # Weights are kept as whole hundredths; a piece that weighs less, or is seen but once, says nothing.
@@ -44,9 +51,12 @@ def pieces(text: str) -> set[str]:
                 found.update(run[start : start + length] for start in range(len(run) - length + 1))
             before = ""
         else:
-            found.add(run)
-            found.add(f"{before}_{run}")
+            if before and not {before, run} <= _SMALL:
+                found.add(f"{before}_{run}")
             before = run
+            if run in _SMALL:
+                continue
+            found.add(run)
             bounded = f"<{run}>"
             found.update(f"~{bounded[start : start + 4]}" for start in range(len(bounded) - 3))
     return found
@@ -63,7 +73,8 @@ def weigh(text: str, known: Mapping[str, float], bias: float) -> Weighed:
     """Weigh a text; the words are the longest of its heaviest pieces."""
     held = [(known[piece], piece) for piece in pieces(text) if piece in known]
     weight = bias + sum(one for one, _ in held) / math.sqrt(len(held) or 1)
-    shown = sorted((pair for pair in held if pair[0] > 0 and pair[1][0] != "~"), key=lambda one: (-one[0], one[1]))
+    told = ((one, piece) for one, piece in held if one > 0 and piece[0] != "~" and len(piece) > 1)
+    shown = sorted(told, key=lambda pair: (-pair[0], pair[1]))
     return Weighed(
         weight, tuple(piece.strip("_").replace("_", " ") for _, piece in shown[:_TELLING]), len(held)
     )

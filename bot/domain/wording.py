@@ -328,7 +328,7 @@ class Reader:
                 if re.match(r"[a-z0-9]", plain) and not re.search(CJK, plain):
                     english += {plain, bare} if " " in bare else {plain}
                 else:
-                    for form in {plain, bare} if len(bare) > 1 else {plain}:
+                    for form in {plain, bare} if len(bare) > max(1, len(plain) // 2) else {plain}:
                         self._chinese.setdefault(form[0], []).append((form, entry, weak))
             patterns.append(_english(english))
         return _Entry(entry, patterns[0], patterns[1])
