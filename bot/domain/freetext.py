@@ -116,7 +116,7 @@ class _Named:
 Ends = dict[int, list[_Named]]
 
 # So often one concept is judged in one text; what is said still more often is asked about.
-MOST_READINGS = 100
+MOST_READINGS = 25
 
 # Why words that are never clear alone are in doubt.
 WEAK = "weak"
@@ -235,13 +235,14 @@ def _without_replaced(hits: list[_Named]) -> list[_Named]:
 
 def _found(words: str, named: list[_Named], read: Reader) -> list[Found]:
     grouped: dict[str, list[tuple[_Reading, Concept]]] = {}
+    context = read.context.heard_in(words) if named else read.context
     ends: dict[int, list[_Named]] = {}
     for hit in named:
         ends.setdefault(hit.end, []).append(hit)
     for hit in named:
         readings = grouped.setdefault(hit.concept.id, [])
         if len(readings) < MOST_READINGS:
-            readings.append((_meaning(words, hit, ends, read.context), hit.concept))
+            readings.append((_meaning(words, hit, ends, context), hit.concept))
         elif len(readings) == MOST_READINGS:
             said = words[hit.start : hit.end]
             readings.append((_Reading(Status.DOUBTFUL, hit.urgency, hit.rule, said, "said too often"), hit.concept))

@@ -10,9 +10,9 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from operator import itemgetter
 from typing import TypeVar
 
@@ -29,6 +29,9 @@ CLAUSE_END = re.compile(r"[,、:]")
 GAP_ZH, GAP_EN, NEAR_ZH, NEAR_EN = 12, 28, 14, 40
 GAP_OVER_COMMA = 2
 LONGEST_PART = 40
+# So often one composition is followed up in one text. It is more often than a concept is judged, so that what is
+# left unseen is asked about.
+MOST_CHAINS = 100
 # Shorter English words have too many neighbours to be guessed; theirs are listed as spellings.
 SHORTEST_TYPO = 7
 
@@ -95,6 +98,15 @@ class ContextPatterns:
     thing_before: re.Pattern[str]
     idioms: re.Pattern[str]
 
+    def heard_in(self, words: str) -> ContextPatterns:
+        """Return the patterns that can match somewhere in a text; the others match nothing, and cost nothing."""
+        return replace(self, **{name: NEVER for name in _SOUGHT_ONCE if not getattr(self, name).search(words)})
+
+
+_SOUGHT_ONCE = (
+    "double", "contrasts", "hypothetical", "asks_after", "past", "other_person", "now", "resolved",
+)  # fmt: skip
+
 
 def normalise(text: str) -> str:
     """Return ``text`` in one form, before anything of the lexicon is known.
@@ -135,6 +147,8 @@ class _Text:
     words: str
     parts: Mapping[str, Sequence[tuple[int, int]]]
     bodies: Sequence[tuple[int, int, str]] = field(default=())
+    # Gaps between two places that were already looked at, and whether they keep them together.
+    gaps: dict[tuple[int, int], bool] = field(default_factory=dict)
 
 
 class Reader:
@@ -233,7 +247,7 @@ class Reader:
             return
         if composition.near and not any(text.parts[name] for name in composition.near):
             return
-        for chain in self._chains(text, composition.parts):
+        for chain in islice(self._chains(text, composition.parts), MOST_CHAINS):
             start, end = min(one[0] for one in chain), max(one[1] for one in chain)
             if composition.near and not self._is_near(text, start, end, composition.near):
                 continue
@@ -263,14 +277,12 @@ class Reader:
 
     def _joined(self, text: _Text, one: tuple[int, int], other: tuple[int, int], names: Sequence[str]) -> bool:
         """Return whether nothing stands between two parts that takes them apart."""
-        gap = text.words[one[1] : other[0]]
-        if not gap:
+        place = (one[1], other[0])
+        if place[0] == place[1]:
             return True
-        if len(gap) > (GAP_ZH if re.search(CJK, gap) else GAP_EN) or SENTENCE_END.search(gap):
-            return False
-        if CLAUSE_END.search(gap) and len(gap) > GAP_OVER_COMMA:
-            return False
-        if any(not self.context.soft.fullmatch(match.group()) for match in self.context.contrasts.finditer(gap)):
+        if place not in text.gaps:
+            text.gaps[place] = self._bridges(text.words[place[0] : place[1]])
+        if not text.gaps[place]:
             return False
         own = {*names, *(member for name in names for member in self._unions.get(name, ()))}
         for start, end, name in _starting(text.bodies, one[1], other[0]):
@@ -279,6 +291,14 @@ class Reader:
                 if not (_SAME_PLACE.fullmatch(before) or self.context.list_only.fullmatch(before)):
                     return False
         return True
+
+    def _bridges(self, gap: str) -> bool:
+        """Return whether a gap is short enough and ends no thought, so that what stands around it belongs together."""
+        if len(gap) > (GAP_ZH if re.search(CJK, gap) else GAP_EN) or SENTENCE_END.search(gap):
+            return False
+        if CLAUSE_END.search(gap) and len(gap) > GAP_OVER_COMMA:
+            return False
+        return all(self.context.soft.fullmatch(match.group()) for match in self.context.contrasts.finditer(gap))
 
     def _is_near(self, text: _Text, start: int, end: int, names: Sequence[str]) -> bool:
         for name in names:
