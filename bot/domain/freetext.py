@@ -13,7 +13,17 @@ from bot.domain.lexicon import Combination, Concept, Lexicon, Request
 from bot.domain.likeness import HUNDREDTHS, weigh, weights
 from bot.domain.urgency import Urgency, highest
 from bot.domain.word_numbers import values
-from bot.domain.wording import CLAUSE_END, SENTENCE_END, ContextPatterns, Hit, Reader, blank, normalise, reader, without
+from bot.domain.wording import (
+    CLAUSE_END,
+    SENTENCE_END,
+    ContextPatterns,
+    Hit,
+    Reader,
+    blank,
+    normalise,
+    reader,
+    without,
+)
 
 __all__ = ["Asked", "Findings", "Found", "Lexicon", "Status", "normalise", "scan"]
 
@@ -131,6 +141,9 @@ REACH = 80
 # So far from a temperature the weather is still what was meant.
 NEARBY = 16
 
+# The word that says what was measured ("temperature ") is not longer.
+LONGEST_CUE = 12
+
 # So many things in one list are followed back to the word that denies them.
 LONGEST_LIST = 12
 
@@ -153,7 +166,8 @@ def scan(text: str, lexicon: Lexicon) -> Findings:
     found = _last_resort(_found(words, named, read))
     found += _combined(found, lexicon)
     asked = _asked(words, hits, read)
-    explained = [*idioms, *((one.start, one.end) for one in [*named, *values(words)])]
+    explained = [*idioms, *((one.start, one.end) for one in named)]
+    explained += [(max(0, one.start - LONGEST_CUE * one.said), one.end) for one in values(words)]
     found += _alike(words, explained, found, asked, lexicon)
     found.sort(key=lambda one: (list(Status).index(one.status), -one.urgency.rank))
     positive = highest(one.urgency for one in found if one.status is Status.POSITIVE)

@@ -172,7 +172,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Weights of short pieces of words, learned from labelled sentences, and the bars above which a text is asked about.
+    """Weights of short pieces of words, learned from labelled sentences, and the bars above which is asked.
 
     ``concept`` is what such a text is found to be. ``above``: the bar where no complaint was found;
     ``above_yellow`` and ``above_amber``: where one was.

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 # English words that say nothing alone.
-_SMALL = frozenset(
-    "a an the i i'm i've my me mine you your he his him she her it its it's we our us they them their this that these those "
-    "is am are was were be been do does did have has had and or but so if as of in on at to for from with by about just very "
-    "what when where which who how there here then than too also some any all will would can could should may might "
-    "today yesterday now since last morning night day days hour hours please doctor nurse".split()
-)
+_SMALL = frozenset((
+    "a", "an", "the", "i", "i'm", "i've", "my", "me", "mine", "you", "your", "he", "his", "him", "she", "her",
+    "it", "its", "it's", "we", "our", "us", "they", "them", "their", "this", "that", "these", "those", "is",
+    "am", "are", "was", "were", "be", "been", "do", "does", "did", "have", "has", "had", "and", "or", "but",
+    "so", "if", "as", "of", "in", "on", "at", "to", "for", "from", "with", "by", "about", "just", "very",
+    "what", "when", "where", "which", "who", "how", "there", "here", "then", "than", "too", "also", "some",
+    "any", "all", "will", "would", "can", "could", "should", "may", "might", "today", "yesterday", "now",
+    "since", "last", "morning", "night", "day", "days", "hour", "hours", "please", "doctor", "nurse",
+))  # fmt: skip
 _RUN = re.compile(r"[㐀-鿿]+|[a-z']+")
 _FIRST_CJK = "㐀"
 # Weights are kept as whole hundredths; a piece that weighs less, or is seen but once, says nothing.
@@ -75,9 +78,7 @@ def weigh(text: str, known: Mapping[str, float], bias: float) -> Weighed:
     weight = bias + sum(one for one, _ in held) / math.sqrt(len(held) or 1)
     told = ((one, piece) for one, piece in held if one > 0 and piece[0] != "~" and len(piece) > 1)
     shown = sorted(told, key=lambda pair: (-pair[0], pair[1]))
-    return Weighed(
-        weight, tuple(piece.strip("_").replace("_", " ") for _, piece in shown[:_TELLING]), len(held)
-    )
+    return Weighed(weight, tuple(piece.strip("_").replace("_", " ") for _, piece in shown[:_TELLING]), len(held))
 
 
 def teach(examples: Sequence[tuple[str, bool]]) -> tuple[dict[str, int], int]:

@@ -37,8 +37,8 @@ class Value:
 
 _TEMPERATURE = re.compile(
     r"(?P<cue>烧到|发烧|体温|测温|温度|腋下|耳温枪?|额温枪?|口温|肛温|热度"
-    r"|temp(?:erature)?(?: (?:is|of|was|says|at|now|still|around|about|has|went|gone|shot|up|to|back|rose|climbed|hit|reached"
-    r"|spiked|reads|showed|shows|just|again|this|morning|evening|tonight))*"
+    r"|temp(?:erature)?(?: (?:is|of|was|says|at|now|still|around|about|has|went|gone|shot|up|to|back|rose"
+    r"|climbed|hit|reached|spiked|reads|showed|shows|just|again|this|morning|evening|tonight))*"
     r"|fever(?: of| is| was)?|thermometer(?: says| reads)?|armpit"
     r"|running(?: a)?)?"
     r"(?:是|有|到了?|为|量出来|量了|显示|测出来|大概|已经|都|飙|升|冲|上|又|达|蹿)*\s*[::]?\s*"

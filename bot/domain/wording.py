@@ -48,7 +48,10 @@ _CHINESE_NUMBER = re.compile(
     rf"|(?={CJK}{{2,4}}度){_NUMERALS}(?:度[一二三四五六七八九])?"
     rf"|{_NUMERALS}(?=(?:{_UNITS}))"
 )
-_NEXT_HUNDRED = re.compile(r"(?<=[零一二两三四五六七八九十百])(?=[一二两]百)|(?<=百[一二三四五六七八九]十[一二三四五六七八九])(?=[三四五六七八九]十)")
+_NEXT_HUNDRED = re.compile(
+    r"(?<=[零一二两三四五六七八九十百])(?=[一二两]百)"
+    r"|(?<=百[一二三四五六七八九]十[一二三四五六七八九])(?=[三四五六七八九]十)"
+)
 _TEN_OR_SO = re.compile(r"十(?:来|几|多)(?=次|趟|回|分钟|片|粒|颗)")
 _SEVEN_OR_EIGHT = re.compile(r"([三四五六七八])([四五六七八九])(?=次|趟|回|片|粒|颗)")
 
@@ -293,7 +296,7 @@ class Reader:
         return True
 
     def _bridges(self, gap: str) -> bool:
-        """Return whether a gap is short enough and ends no thought, so that what stands around it belongs together."""
+        """Return whether a gap is short and ends no thought, so that what stands around it belongs together."""
         if len(gap) > (GAP_ZH if re.search(CJK, gap) else GAP_EN) or SENTENCE_END.search(gap):
             return False
         if CLAUSE_END.search(gap) and len(gap) > GAP_OVER_COMMA:
