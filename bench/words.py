@@ -8,6 +8,7 @@ not shown unless `--open` asks for them, and whoever has looked at them has used
 import argparse
 import hashlib
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,22 +19,33 @@ from typing import Any
 import yaml
 
 from bench import report
+from bot.domain import likeness
 from bot.domain.freetext import Findings, Lexicon, scan
+from bot.domain.wording import reader
 from bot.protocol import bundled
+from bot.protocol.load import bundled_folder
 
 FOLDER = Path(__file__).parents[1] / "tests" / "evaluation"
 LANGUAGES = ("zh", "en")
 LEVELS = ("red", "check", "amber", "yellow", "green")
-TUNE, MEASURE, LATER, LAST, FRESH = "tune", "measure", "later", "last", "fresh"
+TUNE, MEASURE, LATER, LAST, FRESH, FIFTH, SIXTH, SEVENTH, EVERYDAY, EIGHTH = (
+    "tune", "measure", "later", "last", "fresh", "fifth", "sixth", "seventh", "everyday", "eighth",
+)  # fmt: skip
 TITLES = {
     TUNE: "the half to tune on",
     MEASURE: "the half that only measures",
     LATER: "the second set",
     LAST: "the third set",
     FRESH: "the fourth set",
+    FIFTH: "the fifth set",
+    SIXTH: "the sixth set",
+    SEVENTH: "the seventh set",
+    EVERYDAY: "the everyday set, without any danger",
+    EIGHTH: "the eighth set",
 }
+LATER_SETS = tuple(part for part in TITLES if part not in (TUNE, MEASURE))
 # The least and the most that are allowed, in percent of the texts concerned.
-RED_AS_RED, RED_NOT_MISSED, WRONGLY_RED = 95.0, 99.5, 3.0
+RED_AS_RED, RED_NOT_MISSED, WRONGLY_RED, GREEN_ASKED = 95.0, 99.5, 3.0, 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +70,9 @@ def cases() -> list[Case]:
     """Return the whole evaluation set."""
     found = []
     for language in LANGUAGES:
-        for name, part in (("", None), ("_later", LATER), ("_last", LAST), ("_fresh", FRESH)):
-            groups: list[dict[str, Any]] = yaml.safe_load(
-                (FOLDER / f"words_{language}{name}.yaml").read_text("utf-8")
-            )
+        for name, part in (("", None), *((f"_{part}", part) for part in LATER_SETS)):
+            path = FOLDER / f"words_{language}{name}.yaml"
+            groups: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8"))
             found += [
                 Case(
                     text,
@@ -104,6 +115,9 @@ def verdicts(counts: Counter[tuple[str, str]]) -> list[tuple[str, str, bool]]:
     caught, shown_caught = share(["red"], ["red", "check"])
     wrong, shown_wrong = share(["yellow", "green"], ["red"])
     silent, shown_silent = share(["amber"], ["green"])
+    asked, shown_asked = share(["green"], ["check"])
+    if not any(level == "red" for level, _ in counts):
+        red, caught = 100.0, 100.0
     return [
         (f"red as red, at least {RED_AS_RED:g} %", f"{red:.1f} % ({shown_red})", red >= RED_AS_RED),
         (f"red as red or asked, at least {RED_NOT_MISSED:g} %", f"{caught:.1f} % ({shown_caught})",
@@ -111,6 +125,7 @@ def verdicts(counts: Counter[tuple[str, str]]) -> list[tuple[str, str, bool]]:
         (f"yellow or green wrongly red, at most {WRONGLY_RED:g} %", f"{wrong:.1f} % ({shown_wrong})",
          wrong <= WRONGLY_RED),
         ("amber never silent", f"{silent:.1f} % silent ({shown_silent})", silent == 0),
+        (f"green asked about, at most {GREEN_ASKED:g} %", f"{asked:.1f} % ({shown_asked})", asked <= GREEN_ASKED),
     ]  # fmt: skip
 
 
@@ -120,12 +135,34 @@ def table(counts: Counter[tuple[str, str]]) -> str:
     return report.table(["expected \\ found", *LEVELS], rows)
 
 
+def teach(without: Sequence[str] = ()) -> dict[str, Any]:
+    """Learn the likeness to dangers from the sets (but ``without`` some), and write it into lexicon.yaml."""
+    path = Path(str(bundled_folder())) / "lexicon.yaml"
+    read = reader(bundled().lexicon)
+    told = [case for case in cases() if case.part not in without and case.level != "check"]
+    learned, bias = likeness.teach([(read.read(case.text), case.level == "red") for case in told])
+    lines = textwrap.wrap(" ".join(likeness.written(learned)), 110, break_long_words=False, break_on_hyphens=False)
+    head, mark, _ = path.read_text("utf-8").partition("  # Learned from ")
+    body = "\n    ".join(lines)
+    tail = f"  # Learned from {len(told):,} sentences by `python -m bench.words --teach`; never written by hand.\n"
+    path.write_text(f"{head}{tail}  bias: {bias}\n  weights: >-\n    {body}\n", "utf-8")
+    return {"sentences": len(told), "pieces": len(learned), "found": bool(mark)}
+
+
 def texts_a_second(texts: Sequence[str], lexicon: Lexicon) -> float:
-    """Return how many texts are judged in a second, one after the other."""
-    begun = time.perf_counter()
+    """Return how many texts are judged in a second of processor time, one after the other."""
+    begun = time.process_time()
     for text in texts:
         scan(text, lexicon)
-    return len(texts) / (time.perf_counter() - begun)
+    return len(texts) / (time.process_time() - begun)
+
+
+def slowest(lexicon: Lexicon) -> float:
+    """Return the processor time of one text as long as Telegram lets it be, with every part of the lexicon in it."""
+    text = "".join(word for part in lexicon.parts for word in part.zh)
+    begun = time.process_time()
+    scan((text * 4096)[:4096], lexicon)
+    return time.process_time() - begun
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,8 +170,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--misses", action="store_true", help="list the misses of the half that tunes")
     parser.add_argument("--open", action="store_true", help="with --misses: of the others too, which uses them up")
+    parser.add_argument(
+        "--teach", action="store_true", help="learn the likeness again and write it into lexicon.yaml"
+    )
+    parser.add_argument("--without", nargs="*", default=(), help="with --teach: sets that are not learned from")
     parser.add_argument("--write", action="store_true", help="write the page in docs/evidence")
     options = parser.parse_args(arguments)
+    if options.teach:
+        sys.stdout.write(f"{teach(options.without)}\n")
+        return 0
     lexicon = bundled().lexicon
     everything = [(case, scan(case.text, lexicon)) for case in cases()]
     parts, broken = [], []
@@ -155,12 +199,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for case, findings in found:
                     _show(case, findings)
     speed = texts_a_second([case.text for case, _ in everything] * 3, lexicon)
-    parts.append(f"Speed: {speed:,.0f} texts a second, one core.")
+    parts.append(f"Speed: {speed:,.0f} texts a second of one core's time; the slowest hostile text that is known "
+                 f"takes {slowest(lexicon):.1f} s.")  # fmt: skip
     return report.finish(
         "words", "Free words", "python -m bench.words --write", "\n".join(parts), broken, to_file=options.write,
-        note="All sets have been used to mend the lexicon, so these figures flatter it. What each set gave at first\n"
-        "sight stands in [decision 0043](../decisions/0043-free-words-are-composed-from-a-lexicon.md): about nine\n"
-        "dangers in ten RED at once, nineteen in twenty at least asked about.",
+        note="All sets have been used to mend the lexicon and to learn from, so these figures flatter it. What each\n"
+        "set gave at first sight stands in\n"
+        "[decision 0043](../decisions/0043-free-words-are-composed-from-a-lexicon.md): the last set 81.5 / 63.0 %\n"
+        "of the dangers RED at once, 94.4 / 90.7 % at least asked about (zh / en), 2.8 / 0 % of the harmless\n"
+        "wrongly RED.",
     )  # fmt: skip
 
 

@@ -10,9 +10,20 @@ from enum import StrEnum
 from operator import itemgetter
 
 from bot.domain.lexicon import Combination, Concept, Lexicon, Request
+from bot.domain.likeness import HUNDREDTHS, weigh, weights
 from bot.domain.urgency import Urgency, highest
 from bot.domain.word_numbers import values
-from bot.domain.wording import CLAUSE_END, SENTENCE_END, ContextPatterns, Hit, Reader, blank, normalise, reader
+from bot.domain.wording import (
+    CLAUSE_END,
+    SENTENCE_END,
+    ContextPatterns,
+    Hit,
+    Reader,
+    blank,
+    normalise,
+    reader,
+    without,
+)
 
 __all__ = ["Asked", "Findings", "Found", "Lexicon", "Status", "normalise", "scan"]
 
@@ -115,16 +126,23 @@ class _Named:
 Ends = dict[int, list[_Named]]
 
 # So often one concept is judged in one text; what is said still more often is asked about.
-MOST_READINGS = 100
+MOST_READINGS = 25
 
 # Why words that are never clear alone are in doubt.
 WEAK = "weak"
+LIKENESS = "sounds like a danger"
+
+# A text of fewer known pieces (three Chinese signs, two English words) is too short to sound like anything.
+FEWEST_PIECES = 7
 
 # So many signs on either side can change what a word means; what stands further off is another thought.
 REACH = 80
 
 # So far from a temperature the weather is still what was meant.
 NEARBY = 16
+
+# The word that says what was measured ("temperature ") is not longer.
+LONGEST_CUE = 12
 
 # So many things in one list are followed back to the word that denies them.
 LONGEST_LIST = 12
@@ -147,10 +165,13 @@ def scan(text: str, lexicon: Lexicon) -> Findings:
     named = _without_replaced(_without_parts([*_named(hits), *_measured(words, lexicon, read.context)]))
     found = _last_resort(_found(words, named, read))
     found += _combined(found, lexicon)
+    asked = _asked(words, hits, read)
+    explained = [*idioms, *((one.start, one.end) for one in named)]
+    explained += [(max(0, one.start - LONGEST_CUE * one.said), one.end) for one in values(words)]
+    found += _alike(words, explained, found, asked, lexicon)
     found.sort(key=lambda one: (list(Status).index(one.status), -one.urgency.rank))
     positive = highest(one.urgency for one in found if one.status is Status.POSITIVE)
     possible = highest(one.urgency for one in found if one.status is not Status.NEGATED)
-    asked = _asked(words, hits, read)
     places = [(hit.start, hit.end) for hit in hits]
     return Findings(
         tuple(found),
@@ -228,13 +249,14 @@ def _without_replaced(hits: list[_Named]) -> list[_Named]:
 
 def _found(words: str, named: list[_Named], read: Reader) -> list[Found]:
     grouped: dict[str, list[tuple[_Reading, Concept]]] = {}
+    context = read.context.heard_in(words) if named else read.context
     ends: dict[int, list[_Named]] = {}
     for hit in named:
         ends.setdefault(hit.end, []).append(hit)
     for hit in named:
         readings = grouped.setdefault(hit.concept.id, [])
         if len(readings) < MOST_READINGS:
-            readings.append((_meaning(words, hit, ends, read.context), hit.concept))
+            readings.append((_meaning(words, hit, ends, context), hit.concept))
         elif len(readings) == MOST_READINGS:
             said = words[hit.start : hit.end]
             readings.append((_Reading(Status.DOUBTFUL, hit.urgency, hit.rule, said, "said too often"), hit.concept))
@@ -279,6 +301,28 @@ def _combined(found: list[Found], lexicon: Lexicon) -> list[Found]:
     return combined
 
 
+def _alike(
+    words: str, explained: list[tuple[int, int]], found: list[Found], asked: tuple[Asked, ...], lexicon: Lexicon
+) -> list[Found]:
+    """Return the doubt about a text in which no rule sees a danger but which sounds like one, as learned.
+
+    Where nothing was found, or all of it denied, only what the rules leave unexplained is weighed.
+    """
+    learned = lexicon.likeness
+    concept = next((one for one in lexicon.concepts if one.id == learned.concept), None)
+    most = highest(one.urgency for one in found if one.status is not Status.NEGATED)
+    if concept is None or not learned.weights or most.is_red:
+        return []
+    bar = {Urgency.GREEN: learned.above, Urgency.YELLOW: learned.above_yellow}.get(most, learned.above_amber)
+    if asked or any(one.status is Status.NEGATED for one in found):
+        bar = max(bar, learned.above_amber)
+    rest = without(words, explained) if most is Urgency.GREEN else words
+    heard = weigh(rest, weights(learned.weights), learned.bias / HUNDREDTHS)
+    if heard.pieces < FEWEST_PIECES or heard.weight <= bar:
+        return []
+    return [Found(concept, heard.words, Status.DOUBTFUL, concept.urgency, concept.rule, LIKENESS)]
+
+
 def _asked(words: str, hits: Iterable[Hit], read: Reader) -> tuple[Asked, ...]:
     """Return the requests; one that a negator stands before is none."""
     found: dict[str, tuple[Request, list[str]]] = {}
@@ -305,6 +349,8 @@ def _meaning(words: str, hit: _Named, by_end: Ends, context: ContextPatterns) ->
     clause_start = max([start, *(m.end() for m in CLAUSE_END.finditer(words, start, hit.start))])
     before, behind = words[start : hit.start], words[hit.end : end]
 
+    if found := context.thing_before.search(before):
+        return _Reading(Status.NEGATED, hit.urgency, hit.rule, said, found.group().strip())
     status, why = _negation(words, clause_start, hit, by_end, context)
     if status is Status.POSITIVE:
         status, why = _doubt(before, behind, hit, context)
@@ -375,6 +421,8 @@ def _resolved(words: str, hit: _Named, sentence_end: int, context: ContextPatter
     """Return the words that say that it is over, else nothing; "better" and "has not stopped" do not."""
     # "Today" may say when it ended, so only words of return ("again") undo it, wherever they stand behind.
     for match in context.resolved.finditer(words, hit.start, sentence_end):
+        if match.end() <= hit.end and match.start() > hit.start:
+            continue
         lead = context.not_negators.sub(blank, words[max(0, match.start() - 14) : match.start()])
         if context.negator_before.search(lead) or context.not_resolved.match(words, match.start()):
             continue

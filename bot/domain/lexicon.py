@@ -165,7 +165,25 @@ class Context:
     lists: Words
     fillers: Words
     polite: Words
+    things: Words
+    things_then: Words
     idioms: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Weights of short pieces of words, learned from labelled sentences, and the bars above which is asked.
+
+    ``concept`` is what such a text is found to be. ``above``: the bar where no complaint was found;
+    ``above_yellow`` and ``above_amber``: where one was.
+    """
+
+    concept: str = ""
+    above: float = 0.0
+    above_yellow: float = 0.0
+    above_amber: float = 0.0
+    bias: int = 0
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +205,7 @@ class Lexicon:
     numbers: tuple[NumberBand, ...]
     rules: tuple[WordRule, ...]
     context: Context
+    likeness: Likeness = Likeness()
 
     def __hash__(self) -> int:
         """Return the hash of the version: it is cheap, and lexicons are looked up for every text."""

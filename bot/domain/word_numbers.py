@@ -37,10 +37,11 @@ class Value:
 
 _TEMPERATURE = re.compile(
     r"(?P<cue>烧到|发烧|体温|测温|温度|腋下|耳温枪?|额温枪?|口温|肛温|热度"
-    r"|temp(?:erature)?(?: (?:is|of|was|says|at|now|still|around|about))*"
+    r"|temp(?:erature)?(?: (?:is|of|was|says|at|now|still|around|about|has|went|gone|shot|up|to|back|rose"
+    r"|climbed|hit|reached|spiked|reads|showed|shows|just|again|this|morning|evening|tonight))*"
     r"|fever(?: of| is| was)?|thermometer(?: says| reads)?|armpit"
     r"|running(?: a)?)?"
-    r"(?:是|有|到了?|为|量出来|量了|显示|测出来|大概|已经|都)*\s*[::]?\s*"
+    r"(?:是|有|到了?|为|量出来|量了|显示|测出来|大概|已经|都|飙|升|冲|上|又|达|蹿)*\s*[::]?\s*"
     r"(?<![\d./])(?P<whole>\d{2,3})(?:(?:[.,点]| point |度|°)(?P<tenth>\d)(?!\d))?"
     r"\s*(?P<unit>度|°\s*[cf]?|℃|℉|degrees?(?: [cf]\b)?|[cf]\b|华氏)?"
     r"(?![\d./]*\d)(?!\s*(?:kg|公斤|千克|斤|mg|ml|毫|片|粒|岁|天|年|月|号|块|元|%|点钟|次|分|个|层|路|页|公里|厘米"
@@ -91,7 +92,7 @@ _CUED: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "stools_a_day",
         re.compile(
-            r"(?:拉肚子|拉稀|腹泻|水泻|泻|拉水|拉)[^\d,。;!?\n]{0,8}?(?P<n>\d{1,2})(?:次|趟|回)"
+            r"(?:拉肚子|拉稀|腹泻|水泻|泻|拉水|拉|跑厕所|跑)[^\d,。;!?\n]{0,8}?(?P<n>\d{1,2})(?:次|趟|回)"
             r"|(?:diarrh?o?ea|loose stools?|the runs|watery stools?)[^\d,.;!?\n]{0,12}?(?P<m>\d{1,2}) times"
             r"|(?P<k>\d{1,2}) (?:loose|watery) (?:stools?|motions|bowel movements)"
         ),

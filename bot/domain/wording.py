@@ -10,9 +10,9 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from operator import itemgetter
 from typing import TypeVar
 
@@ -29,6 +29,9 @@ CLAUSE_END = re.compile(r"[,、:]")
 GAP_ZH, GAP_EN, NEAR_ZH, NEAR_EN = 12, 28, 14, 40
 GAP_OVER_COMMA = 2
 LONGEST_PART = 40
+# So often one composition is followed up in one text. It is more often than a concept is judged, so that what is
+# left unseen is asked about.
+MOST_CHAINS = 100
 # Shorter English words have too many neighbours to be guessed; theirs are listed as spellings.
 SHORTEST_TYPO = 7
 
@@ -44,6 +47,10 @@ _CHINESE_NUMBER = re.compile(
     rf"(?:{'|'.join(f'(?<={cue})' for cue in _CUES)})(?:只有|是|有)?{_NUMERALS}(?:度[一二三四五六七八九])?"
     rf"|(?={CJK}{{2,4}}度){_NUMERALS}(?:度[一二三四五六七八九])?"
     rf"|{_NUMERALS}(?=(?:{_UNITS}))"
+)
+_NEXT_HUNDRED = re.compile(
+    r"(?<=[零一二两三四五六七八九十百])(?=[一二两]百)"
+    r"|(?<=百[一二三四五六七八九]十[一二三四五六七八九])(?=[三四五六七八九]十)"
 )
 _TEN_OR_SO = re.compile(r"十(?:来|几|多)(?=次|趟|回|分钟|片|粒|颗)")
 _SEVEN_OR_EIGHT = re.compile(r"([三四五六七八])([四五六七八九])(?=次|趟|回|片|粒|颗)")
@@ -91,7 +98,17 @@ class ContextPatterns:
     list_before: re.Pattern[str]
     list_only: re.Pattern[str]
     polite: re.Pattern[str]
+    thing_before: re.Pattern[str]
     idioms: re.Pattern[str]
+
+    def heard_in(self, words: str) -> ContextPatterns:
+        """Return the patterns that can match somewhere in a text; the others match nothing, and cost nothing."""
+        return replace(self, **{name: NEVER for name in _SOUGHT_ONCE if not getattr(self, name).search(words)})
+
+
+_SOUGHT_ONCE = (
+    "double", "contrasts", "hypothetical", "asks_after", "past", "other_person", "now", "resolved",
+)  # fmt: skip
 
 
 def normalise(text: str) -> str:
@@ -112,6 +129,14 @@ def blank(match: re.Match[str]) -> str:
     return "~" * len(match.group())
 
 
+def without(words: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return the words with spaces in these places."""
+    signs = list(words)
+    for start, end in spans:
+        signs[start:end] = " " * (end - start)
+    return "".join(signs)
+
+
 @lru_cache(maxsize=4)
 def reader(lexicon: Lexicon) -> Reader:
     """Return the lexicon made ready for reading; made once, for a lexicon is its own key."""
@@ -125,6 +150,8 @@ class _Text:
     words: str
     parts: Mapping[str, Sequence[tuple[int, int]]]
     bodies: Sequence[tuple[int, int, str]] = field(default=())
+    # Gaps between two places that were already looked at, and whether they keep them together.
+    gaps: dict[tuple[int, int], bool] = field(default_factory=dict)
 
 
 class Reader:
@@ -157,7 +184,7 @@ class Reader:
         words = self._spelled(normalise(text).translate(self._signs))
         words = _TEN_OR_SO.sub("十", words)
         words = _SEVEN_OR_EIGHT.sub(r"\2", words)
-        words = english_digits(_CHINESE_NUMBER.sub(lambda match: with_digits(match.group()), words))
+        words = english_digits(_CHINESE_NUMBER.sub(_chinese_digits, words))
         return re.sub(r"[a-z]{7,}", lambda match: self._meant(match.group()), words)
 
     def hits(self, words: str) -> list[Hit]:
@@ -223,7 +250,7 @@ class Reader:
             return
         if composition.near and not any(text.parts[name] for name in composition.near):
             return
-        for chain in self._chains(text, composition.parts):
+        for chain in islice(self._chains(text, composition.parts), MOST_CHAINS):
             start, end = min(one[0] for one in chain), max(one[1] for one in chain)
             if composition.near and not self._is_near(text, start, end, composition.near):
                 continue
@@ -253,14 +280,12 @@ class Reader:
 
     def _joined(self, text: _Text, one: tuple[int, int], other: tuple[int, int], names: Sequence[str]) -> bool:
         """Return whether nothing stands between two parts that takes them apart."""
-        gap = text.words[one[1] : other[0]]
-        if not gap:
+        place = (one[1], other[0])
+        if place[0] == place[1]:
             return True
-        if len(gap) > (GAP_ZH if re.search(CJK, gap) else GAP_EN) or SENTENCE_END.search(gap):
-            return False
-        if CLAUSE_END.search(gap) and len(gap) > GAP_OVER_COMMA:
-            return False
-        if any(not self.context.soft.fullmatch(match.group()) for match in self.context.contrasts.finditer(gap)):
+        if place not in text.gaps:
+            text.gaps[place] = self._bridges(text.words[place[0] : place[1]])
+        if not text.gaps[place]:
             return False
         own = {*names, *(member for name in names for member in self._unions.get(name, ()))}
         for start, end, name in _starting(text.bodies, one[1], other[0]):
@@ -269,6 +294,14 @@ class Reader:
                 if not (_SAME_PLACE.fullmatch(before) or self.context.list_only.fullmatch(before)):
                     return False
         return True
+
+    def _bridges(self, gap: str) -> bool:
+        """Return whether a gap is short and ends no thought, so that what stands around it belongs together."""
+        if len(gap) > (GAP_ZH if re.search(CJK, gap) else GAP_EN) or SENTENCE_END.search(gap):
+            return False
+        if CLAUSE_END.search(gap) and len(gap) > GAP_OVER_COMMA:
+            return False
+        return all(self.context.soft.fullmatch(match.group()) for match in self.context.contrasts.finditer(gap))
 
     def _is_near(self, text: _Text, start: int, end: int, names: Sequence[str]) -> bool:
         for name in names:
@@ -286,10 +319,7 @@ class Reader:
 
     def leftover(self, words: str, spans: Iterable[tuple[int, int]]) -> str:
         """Return what is left of the words without these places and without words that only are polite."""
-        signs = list(words)
-        for start, end in spans:
-            signs[start:end] = " " * (end - start)
-        left = self.context.polite.sub(" ", "".join(signs))
+        left = self.context.polite.sub(" ", without(words, spans))
         left = self._fillers.sub(" ", left)
         return " ".join(re.findall(r"\w+", left))
 
@@ -321,7 +351,7 @@ class Reader:
                 if re.match(r"[a-z0-9]", plain) and not re.search(CJK, plain):
                     english += {plain, bare} if " " in bare else {plain}
                 else:
-                    for form in {plain, bare} if len(bare) > 1 else {plain}:
+                    for form in {plain, bare} if len(bare) > max(1, len(plain) // 2) else {plain}:
                         self._chinese.setdefault(form[0], []).append((form, entry, weak))
             patterns.append(_english(english))
         return _Entry(entry, patterns[0], patterns[1])
@@ -357,6 +387,7 @@ class Reader:
             list_before=re.compile(f"{listed}$"),
             list_only=re.compile(listed),
             polite=self._any_of(context.polite),
+            thing_before=re.compile(f"(?:{self._source(context.things)})(?:{self._source(context.things_then)}| )*$"),
             idioms=self._any_of(context.idioms),
         )
 
@@ -415,6 +446,11 @@ class Reader:
         stems = (word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ed"),
                  word.removesuffix("ing"), word.removesuffix("d"), word.removesuffix("ly"))  # fmt: skip
         return any(stem in self._known for stem in stems)
+
+
+def _chinese_digits(match: re.Match[str]) -> str:
+    """Return a spoken number in digits; two hundreds in a row are the two numbers of a blood pressure."""
+    return "/".join(with_digits(one) for one in _NEXT_HUNDRED.split(match.group()))
 
 
 Span = TypeVar("Span", tuple[int, int], tuple[int, int, str])

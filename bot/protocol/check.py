@@ -495,6 +495,8 @@ def _lexicon_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     yield from _twice(file, (rule.id for rule in lexicon.rules))
     yield from _number_problems(lexicon)
     yield from _unknown_names(protocol)
+    if lexicon.likeness.weights and lexicon.likeness.concept not in ids:
+        yield ProtocolProblem(file, "likeness", f"unknown concept: {lexicon.likeness.concept}")
     measured = {band.concept for band in lexicon.numbers}
     for concept in lexicon.concepts:
         words = (*concept.words.zh, *concept.words.en, *concept.weak.zh, *concept.weak.en)

@@ -1,6 +1,6 @@
 """Free text: danger words are found in both languages, and only a plain denial takes them back."""
 
-import time
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -297,10 +297,41 @@ def test_a_long_text_is_searched_to_its_end() -> None:
     assert scan("今天天气很好。" * 700 + "我晕倒了", LEXICON).urgency is CALL
 
 
-def test_a_text_that_repeats_itself_without_end_is_judged_soon() -> None:
-    begun = time.perf_counter()
+# Texts that a tester or a stuck key could send, each as long as Telegram lets a message be.
+HOSTILE = [
+    "胸痛", "左腿肿痛麻", "头痛,", "马桶红", "没有头痛、", "不是没有", "他不头痛了如果发烧血", "38.5度", "一二三百",
+    "head pain ", "fever or ", "if i bleed ", "hit head ", "passed out in the ", "dad isn't ", "a b ",
+    "".join(word for part in LEXICON.parts for word in part.zh),
+    " ".join(word for part in LEXICON.parts for word in part.en),
+]  # fmt: skip
+
+
+def calls_in(text: str) -> int:
+    """Return how many functions are called while a text is judged: a measure that no busy machine disturbs."""
+    counted = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        scan(text, LEXICON)
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+@pytest.mark.parametrize("piece", HOSTILE, ids=lambda piece: piece[:12])
+def test_a_text_that_repeats_itself_without_end_is_judged_soon(piece: str) -> None:
+    text = (piece * 4096)[:4096]
+    assert calls_in(text) < 600_000
+    assert calls_in(text) < 3 * calls_in(text[:2048]) + 10_000, "twice as long, about twice the work"
+
+
+def test_a_danger_that_repeats_itself_without_end_stays_one() -> None:
     assert scan("胸痛" * 2048, LEXICON).urgency is CALL
-    assert time.perf_counter() - begun < 30
+    assert scan("没有头痛、" * 500 + "。我胸口痛", LEXICON).urgency is CALL
 
 
 @given(st.lists(st.sampled_from("头胸肚腿痛黑血不没有点如果老婆去年好了,。、 abcno"), max_size=200).map("".join))
