@@ -48,7 +48,7 @@ FOR_STAFF = (
     "case.outcome", "case.owner", "case.page", "case.repeat", "case.resolved", "case.state", "case.step",
     "case.summary", "case.told.colleague", "case.told.settled", "change.", "closing.ask", "closing.done",
     "closing.field", "closing.invited_again", "closing.summary", "closure.", "deviation.", "deviations.", "due.",
-    "duty.", "enrol.", "extra.", "formulation.", "help.staff", "history.", "import.", "interval.", "labs.",
+    "duty.", "enrol.", "event.", "extra.", "formulation.", "help.staff", "history.", "import.", "interval.", "labs.",
     "list.", "measure.", "outcome.", "participation.", "patient.", "patients.", "reason.", "refused.too_early",
     "refused.too_near", "request.", "role.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",
     "visit.overtaken",

@@ -12,7 +12,7 @@ from bot.store import audit, people
 from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject, Visit
 from bot.store.visits import PLANNED
-from bot.usecases import escalate
+from bot.usecases import escalate, sae_clock
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PER_PAGE = 8
@@ -78,6 +78,7 @@ def open_case(work: Work, args: dict[str, Any]) -> None:
     if case.first_viewed_at is None and work.caller.role in CLINICAL:
         case.first_viewed_at = work.now
         escalate.step(work, case, "viewed")
+    sae_clock.seen(work, case)
     audit.record(work.session, "case.viewed", entity="escalation", entity_id=case.id)
     show_case(work, case)
 
@@ -97,6 +98,7 @@ def show_case(work: Work, case: Escalation) -> None:
         state=Text(f"case.state.{case.state}"),
         owner=_owner(work, case),
         opened=work.texts.moment(case.opened_at, work.settings.zone, work.caller.locale),
+        clock=sae_clock.line(work, clock) if (clock := sae_clock.of_case(work, case)) is not None else "",
         steps=_steps(work, case),
     )
 
@@ -107,8 +109,8 @@ def _buttons(work: Work, case: Escalation) -> list[list[Button]]:
     args = {"case": case.id}
     state = CaseState(case.state)
     if state is CaseState.RESOLVED:
-        return []
-    more = [*_visit_buttons(work, case), *_photo_buttons(case)]
+        return _event_button(case)
+    more = [*_visit_buttons(work, case), *_photo_buttons(case), *_event_button(case)]
     if rules.awaits_acknowledgement(state):
         return [[Button("case.button.acknowledge", "case.acknowledge", args)], *more]
     rows = more
@@ -151,6 +153,14 @@ def _photo_buttons(case: Escalation) -> list[list[Button]]:
     if not any(each.removeprefix("sent.") in SLIPS for each in case.because):
         return []
     return [[Button("case.button.enter_values", "labs.enter", {"subject": case.subject_id, "source": SLIP})]]
+
+
+def _event_button(case: Escalation) -> list[list[Button]]:
+    """Return what leads from a report to an adverse event."""
+    if case.kind != escalate.SYMPTOM:
+        return []
+    target = {"subject": case.subject_id, "source": f"case:{case.id}"}
+    return [[Button("case.button.adverse_event", "event.draft", target)]]
 
 
 def acknowledge(work: Work, args: dict[str, Any]) -> None:
@@ -275,6 +285,7 @@ def _own(work: Work, case: Escalation, how: str) -> None:
     case.acknowledged_by_id = work.caller.staff_id
     if case.first_viewed_at is None:
         case.first_viewed_at = work.now
+    sae_clock.seen(work, case)
     escalate.step(work, case, how)
 
 

@@ -92,6 +92,7 @@ def show_patient(work: Work, subject: Subject) -> None:
         rows.append([Button("patient.button.case", "case.open", {"case": case.id}, values={"number": case.id})])
     rows.append([Button("patient.button.recorded", "visit.recorded_list", {"subject": subject.id, "page": 0})])
     rows.append([Button("patient.button.labs", "labs.list", {"subject": subject.id})])
+    rows.append([Button("patient.button.events", "event.list", {"subject": subject.id})])
     if history.count(work, subject):
         rows.append([Button("patient.button.history", "patient.history", {"subject": subject.id, "page": 0})])
     if work.protocol.arms[subject.arm].tablets:
