@@ -78,7 +78,7 @@ def open_case(work: Work, args: dict[str, Any]) -> None:
     if case.first_viewed_at is None and work.caller.role in CLINICAL:
         case.first_viewed_at = work.now
         escalate.step(work, case, "viewed")
-    sae_clock.seen(work, case)
+    sae_clock.seen(work, case.id or 0)
     audit.record(work.session, "case.viewed", entity="escalation", entity_id=case.id)
     show_case(work, case)
 
@@ -98,7 +98,7 @@ def show_case(work: Work, case: Escalation) -> None:
         state=Text(f"case.state.{case.state}"),
         owner=_owner(work, case),
         opened=work.texts.moment(case.opened_at, work.settings.zone, work.caller.locale),
-        clock=sae_clock.line(work, clock) if (clock := sae_clock.of_case(work, case)) is not None else "",
+        clock=sae_clock.line(work, clock) if (clock := sae_clock.of_case(work, case.id or 0)) is not None else "",
         steps=_steps(work, case),
     )
 
@@ -285,7 +285,7 @@ def _own(work: Work, case: Escalation, how: str) -> None:
     case.acknowledged_by_id = work.caller.staff_id
     if case.first_viewed_at is None:
         case.first_viewed_at = work.now
-    sae_clock.seen(work, case)
+    sae_clock.seen(work, case.id or 0)
     escalate.step(work, case, how)
 
 

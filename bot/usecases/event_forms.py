@@ -115,7 +115,7 @@ def _may_dismiss(work: Work, source: str) -> bool:
 def _clock_of(work: Work, source: str) -> SeriousClock | None:
     if not source.startswith(reported.CASE):
         return None
-    return sae_clock.of_case_number(work, int(source.removeprefix(reported.CASE)))
+    return sae_clock.of_case(work, int(source.removeprefix(reported.CASE)))
 
 
 # What is known, and the answers so far on top of it
@@ -162,22 +162,22 @@ def _outcome_fits(work: Work, values: Values) -> bool:
     return outcome is None or outcome in outcomes(ongoing=_end(work, values) is None)
 
 
-def _wanted(name: str, besides: Callable[[Work, Values], bool] | None = None) -> Callable[[Work, Values], bool]:
+def _wanted(name: str, fits: Callable[[Work, Values], bool] | None = None) -> Callable[[Work, Values], bool]:
     """Return when a fact is asked for: always in a draft, in a correction when it is the one to correct.
 
-    ``besides`` tells when what is known of it does not fit any more; then an answer falls and is asked for anew.
+    ``fits`` tells whether it can be so beside the others; if not, an answer falls and is asked for anew, and in a
+    correction of another fact it is asked for as well.
     """
 
     def wanted(work: Work, values: Values) -> bool:
-        fits = besides is None or besides(work, values)
-        if "old" not in values:
-            return fits or name not in values
-        asked = values.get("what") == name
-        return (
-            (asked and (fits or name not in values))
-            or (not asked and "what" in values and not fits)
-            or (not asked and name in values and fits)
-        )
+        asked = "old" not in values or values.get("what") == name
+        if name not in values and asked:
+            return True
+        others = {key: value for key, value in values.items() if key != name}
+        needed = "what" in values and fits is not None and not fits(work, others)
+        if name not in values:
+            return needed
+        return (asked or needed) and (fits is None or fits(work, values))
 
     return wanted
 
@@ -415,9 +415,8 @@ def _finish_correction(work: Work, values: Values) -> None:
         changed["treatment"] = values["treatment"]
     actions = {each: values[f"action_{each}"] for each in MEDICINES if f"action_{each}" in values}
     # Who may not judge cannot know that the judgement still holds; a death has to be judged in any case.
-    holds = work.caller.role in PHYSICIANS and (changed.get("outcome") == Outcome.FATAL) == (
-        "outcome" in changed and old.grade == grades(Outcome.FATAL)[0]
-    )
+    outcome = Outcome(changed.get("outcome", old.outcome))
+    holds = work.caller.role in PHYSICIANS and old.grade in grades(outcome)
     changed |= {"actions": {**old.actions, **actions}, "judged": old.judged and holds}
     _next_version(work, old, stored.CORRECTED, values["reason"], **changed)
     work.note("event.toast.saved")

@@ -114,6 +114,8 @@ def show_report(work: Work, args: dict[str, Any]) -> None:
     subject = work.session.get_one(Subject, args["subject"])
     report = reported.find(work, subject, args["source"])
     audit.record(work.session, "report.viewed", entity="subject", entity_id=subject.id, source=report.source)
+    if report.source.startswith(reported.CASE):
+        sae_clock.seen(work, int(report.source.removeprefix(reported.CASE)))
     target = {"subject": subject.id, "source": report.source}
     rows: list[list[Button]] = []
     if work.caller.role in CLINICAL:

@@ -18,7 +18,7 @@ INTERVAL = ("doctor", "counts", "patient_wish", "slip")
 ARM = ("doctor", "chelation_starts", "chelation_stops", "slip")
 CLOSING = ("completed", "lost", "doctor", "died", "moved_away", "study_ends")
 INVITING = ("changed_mind", "slip")
-NO_EVENT = ("known_before", "expected", "same_event", "slip", "wrong_patient")
+NO_EVENT = ("known_before", "same_event", "slip", "wrong_patient")
 OTHERS_CHANGED = f"{CODED}others_changed"
 
 CODES = tuple(

@@ -21,7 +21,7 @@ def watch(work: Work, case: Escalation, because: Sequence[str]) -> None:
     """Start the clock of a case when what was told may be a serious event; one that runs goes on."""
     if case.kind != "symptom" or not work.protocol.adverse_events.serious.suspects(because):
         return
-    clock = of_case(work, case)
+    clock = of_case(work, case.id or 0)
     if clock is None:
         _start(work, SeriousClock(subject_id=case.subject_id, case_id=case.id, received_at=work.now, due_at=work.now))
     elif clock.ended_at is not None and clock.reported_at is None:
@@ -60,20 +60,16 @@ def _start(work: Work, clock: SeriousClock) -> None:
         work.plan(CLOCK, key, due_at, clock.id or 0, subject_id=clock.subject_id, what=what)
 
 
-def seen(work: Work, case: Escalation) -> None:
+def seen(work: Work, case_id: int) -> None:
     """Keep when a person of the site first looked at what may be a serious event."""
     if work.caller.role not in CLINICAL:
         return
-    clock = of_case(work, case)
+    clock = of_case(work, case_id)
     if clock is not None and clock.seen_at is None:
         clock.seen_at = work.now
 
 
-def of_case(work: Work, case: Escalation) -> SeriousClock | None:
-    return of_case_number(work, case.id or 0)
-
-
-def of_case_number(work: Work, case_id: int) -> SeriousClock | None:
+def of_case(work: Work, case_id: int) -> SeriousClock | None:
     return work.session.exec(select(SeriousClock).where(SeriousClock.case_id == case_id)).first()
 
 
