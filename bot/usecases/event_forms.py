@@ -21,7 +21,7 @@ from bot.domain.adverse_events import (
     outcomes,
     suggested,
 )
-from bot.domain.parsing import Reading, Unreadable, parse_date
+from bot.domain.parsing import Reading, Unreadable, parse_date, parse_whole_number
 from bot.domain.roles import CLINICAL, PHYSICIANS
 from bot.domain.visits import InFuture
 from bot.store import adverse_events as stored
@@ -443,6 +443,15 @@ def _grades(work: Work, values: Values) -> list[Choice]:
     return [Choice(str(each), each, plain=True) for each in grades(_judged_outcome(work, values))]
 
 
+def _parse_grade(work: Work, values: Values, text: str) -> Reading[int]:
+    allowed = grades(_judged_outcome(work, values))
+    try:
+        grade = parse_whole_number(text, allowed[0], allowed[-1])
+    except Unreadable:
+        raise Unreadable("event.grade.unreadable", text) from None
+    return Reading(grade.value, False, text)
+
+
 def _said_grade(work: Work, values: Values) -> dict[str, object]:
     event = work.session.get_one(AdverseEvent, values["old"])
     hint = next(
@@ -772,7 +781,7 @@ JUDGE_FORM = forms.register(
     Form(
         "event.judge",
         (
-            Field("grade", "event.ask.grade", _grades, said_with=_said_grade, columns=4),
+            Field("grade", "event.ask.grade", _grades, _parse_grade, said_with=_said_grade, columns=4),
             Field(
                 "serious",
                 "event.ask.serious",

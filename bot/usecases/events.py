@@ -7,7 +7,7 @@ from bot.domain.adverse_events import Standing, standing
 from bot.domain.roles import CLINICAL, PHYSICIANS
 from bot.store import adverse_events as stored
 from bot.store import audit
-from bot.store.models import AdverseEvent, SeriousClock, Subject
+from bot.store.models import AdverseEvent, ReportDecision, SeriousClock, Subject
 from bot.usecases import cases, reasons, reported, sae_clock, screens
 from bot.usecases.reported import Report
 from bot.work import Button, Day, Lines, Text, Work
@@ -134,14 +134,12 @@ def show_report(work: Work, args: dict[str, Any]) -> None:
     )
 
 
-def _decision(work: Work, decision: Any) -> Text:
-    values = {
-        "by": cases.by_whom(work, decision.decided_by),
-        "at": work.texts.moment(decision.decided_at, work.settings.zone, work.caller.locale),
-    }
+def _decision(work: Work, decision: ReportDecision) -> Text:
+    by = cases.by_whom(work, decision.decided_by)
+    at = work.texts.moment(decision.decided_at, work.settings.zone, work.caller.locale)
     if decision.event_number is not None:
-        return Text("event.decided.event", {**values, "number": decision.event_number})
-    return Text("event.decided.none", {**values, "reason": reasons.shown(decision.reason)})
+        return Text("event.decided.event", {"by": by, "at": at, "number": decision.event_number})
+    return Text("event.decided.none", {"by": by, "at": at, "reason": reasons.shown(decision.reason)})
 
 
 # One event

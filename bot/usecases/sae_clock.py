@@ -118,7 +118,7 @@ def tell(work: Work, item: AgendaItem) -> str:
     if not is_running(clock):
         return "reported or judged"
     subject = work.session.get_one(Subject, clock.subject_id)
-    what = item.detail["what"]
+    what = str(item.detail["what"])
     for _, account in people.staff(work.session, CLINICAL):
         work.say(
             account,
