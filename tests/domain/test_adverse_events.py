@@ -29,7 +29,9 @@ TODAY = date(2026, 11, 2)
 @pytest.mark.parametrize(
     ("because", "first"),
     [
-        pytest.param(["T01-fever-axillary"], ["fever", "chills", "febrile_neutropenia"], id="by the rule's beginning"),
+        pytest.param(
+            ["T01-fever-axillary"], ["fever", "chills", "febrile_neutropenia"], id="by the rule's beginning"
+        ),
         pytest.param(["T24-dizzy"], ["dizziness", "syncope"], id="the nearer one first"),
         pytest.param(["T33-yellow", "T01-chills"], ["blood_bilirubin_increased", "hepatic_failure"], id="in order"),
         pytest.param(["T01-chills", "T03-low-grade"], ["fever", "chills", "febrile_neutropenia"], id="each once"),

@@ -337,7 +337,7 @@ class TestClock:
             "3", "=form.button.yes", "=event.why.hospital", "=event.why.other", "=event.button.no_more"
         )
         await doctor.answers("=event.relation.possible", "=event.relation.related")
-        await doctor.presses(doctor.label("event.button.with_report").split("(")[0])
+        await doctor.presses("With the report")
         await doctor.taps("form.button.save")
         event, clock = (await events(study.stage))[-1], await clock_of(study.stage)
         assert (event.serious, event.criteria) == (True, ["hospital", "other"])
