@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.domain import judging
 from bot.domain.adherence import DoseStatus
+from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.dosing import Formulation
 from bot.domain.escalation import CaseState
 from bot.domain.measures import Doubt
@@ -17,9 +18,23 @@ from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.domain.zones import ZONES
 from bot.protocol.load import bundled
-from bot.store import measurements, visits
+from bot.store import adverse_events, measurements, visits
 from bot.texts import LOCALES
-from bot.usecases import arms, closing, enrol, evidence, forms, invite, labs, readings, reasons, record_visit, screens
+from bot.usecases import (
+    arms,
+    closing,
+    enrol,
+    event_forms,
+    events,
+    evidence,
+    forms,
+    invite,
+    labs,
+    readings,
+    reasons,
+    record_visit,
+    screens,
+)
 from handlers import messages
 
 Members = Callable[[], Iterable[str]]
@@ -40,6 +55,11 @@ def _commands() -> Iterable[str]:
     return {name for names in screens.COMMANDS.values() for name in names}
 
 
+def _event_facts() -> Iterable[str]:
+    """Return the facts of an adverse event that its card shows."""
+    return (*event_forms.FACTS, "grade", "serious", *(f"relation_{name}" for name in events.MEDICINES))
+
+
 # The pattern is the f-string with a star for each value, as `bot.messages` finds it in the code.
 # The members are what stands for the last star; those of "*.*" are whole keys.
 FAMILIES: Mapping[str, Members] = {
@@ -58,6 +78,15 @@ FAMILIES: Mapping[str, Members] = {
     "enrol.invitation.*": lambda: (invite.PATIENT, invite.CAREGIVER),
     "enrol.qr.*": lambda: (invite.PATIENT, invite.CAREGIVER),
     "evidence.what.*": lambda: (*evidence.KINDS, evidence.ALBUM),
+    "event.action.*": lambda: Action,
+    "event.ask.action_*": lambda: events.MEDICINES,
+    "event.ask.relation_*": lambda: events.MEDICINES,
+    "event.field.*": _event_facts,
+    "event.outcome.*": lambda: Outcome,
+    "event.relation.*": lambda: Relation,
+    "event.standing.*": lambda: Standing,
+    "event.what.*": lambda: adverse_events.KINDS,
+    "event.why.*": lambda: Criterion,
     "formulation.*": lambda: Formulation,
     "labs.source.*": lambda: measurements.SOURCES,
     "labs.transfused.*": lambda: (*judging.TRANSFUSIONS, "both"),
@@ -116,6 +145,7 @@ _MODULES = (
     arms,
     closing,
     enrol,
+    event_forms,
     labs,
     record_visit,
 )  # Importing it registers the dialogues whose fields are named by keys.

@@ -44,6 +44,7 @@ COMMANDS: dict[str, Callback] = {
     "deviations": staff.on_deviations,
     "alerts": staff.on_alerts,
     "labs": staff.on_labs,
+    "ae": staff.on_ae,
     "adherence": staff.on_adherence,
     "duty": staff.on_duty,
     "staff": staff.on_staff,

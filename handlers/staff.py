@@ -5,7 +5,7 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.store.models import Subject
-from bot.usecases import cases, due, enrol, labs, recorded, settings, silent, staff, staff_queries
+from bot.usecases import cases, due, enrol, events, labs, recorded, settings, silent, staff, staff_queries
 from bot.work import Work
 from handlers.context import TrialContext
 
@@ -28,6 +28,10 @@ async def on_adherence(update: Update, context: TrialContext) -> None:
 
 async def on_labs(update: Update, context: TrialContext) -> None:
     await _about_subject(update, context, "labs", labs.show)
+
+
+async def on_ae(update: Update, context: TrialContext) -> None:
+    await _about_subject(update, context, "ae", events.show)
 
 
 async def on_due(update: Update, context: TrialContext) -> None:

@@ -19,6 +19,7 @@ from bot.usecases import (
     reach,
     readings,
     report,
+    sae_clock,
     speak,
     tablets,
     visit_reminders,
@@ -36,6 +37,7 @@ ESCALATIONS: Mapping[str, WorkOn] = {
     report.SILENCE: report.silent,
     readings.SILENCE: readings.silent,
     speak.DOUBT: speak.doubt_silent,
+    sae_clock.CLOCK: sae_clock.tell,
 }
 REMINDERS: Mapping[str, WorkOn] = {
     visit_reminders.REMINDER: visit_reminders.remind,

@@ -50,7 +50,7 @@ FOR_STAFF = (
     "closing.field", "closing.invited_again", "closing.summary", "closure.", "deviation.", "deviations.", "due.",
     "duty.", "enrol.", "evidence.above", "evidence.ask", "evidence.by", "evidence.card", "evidence.dealt",
     "evidence.file", "evidence.from_staff", "evidence.no_words", "evidence.none", "evidence.other_bot",
-    "evidence.refused", "evidence.row", "evidence.title", "evidence.viewed", "extra.", "formulation.", "help.staff",
+    "evidence.refused", "evidence.row", "evidence.title", "evidence.viewed", "event.", "extra.", "formulation.", "help.staff",
     "history.", "import.", "interval.", "labs.", "list.", "measure.", "outcome.",
     "participation.", "patient.", "patients.", "reason.", "refused.too_early",
     "refused.too_near", "request.", "role.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",

@@ -24,7 +24,7 @@ from bot.protocol.model import Protocol, chain_name
 
 # Staff roles, and the two that are worked out when a page goes out.
 ROLES = frozenset({"coordinator", "investigator", "pi", "monitor", "admin", "on_duty", "everyone"})
-CHAINS = ("red", "amber", "yellow", "request")
+CHAINS = ("red", "sae", "amber", "yellow", "request")
 
 # What does not recur, so that it has no interval.
 ONCE = frozenset({VisitKind.EVALUATION, VisitKind.EXTRA})
@@ -115,6 +115,7 @@ def problems_of(
         *_rule_problems(protocol),
         *_lexicon_problems(protocol),
         *_measure_problems(protocol),
+        *_event_problems(protocol),
         *(_spoken_problems(protocol) if try_words else ()),
         *_chain_problems(protocol),
         *_text_problems(protocol, known_texts),
@@ -152,6 +153,9 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(threshold.tell_subject, "measures.yaml", threshold.id)
     for other in protocol.measures.others:
         yield TextUse(other.reason, "measures.yaml", other.names[0] if other.names else "others")
+    for term in protocol.adverse_events.terms:
+        if term.hint is not None:
+            yield TextUse(term.hint, "adverse_events.yaml", term.id)
     for combination in protocol.lexicon.combinations:
         yield TextUse(combination.tell_subject, "lexicon.yaml", combination.id)
     for request in protocol.lexicon.requests:
@@ -574,6 +578,38 @@ def _measure_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     yield from _twice(file, fired)
     for rule in measures.rules:
         yield from _threshold_problems(protocol, rule)
+
+
+def _event_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, events = "adverse_events.yaml", protocol.adverse_events
+    yield from _twice(file, (term.llt for term in events.terms))
+    for term in events.terms:
+        if not term.term.strip() or not term.zh.strip():
+            yield ProtocolProblem(file, term.id, "a term needs an English and a Chinese name")
+        if not term.llt.isdecimal():
+            yield ProtocolProblem(file, term.id, f"not a code: {term.llt}")
+    rules = [
+        *(rule.id for rule in protocol.triage_rules),
+        *(rule.id for rule in protocol.lexicon.rules),
+        *(rule.id for rule in protocol.measures.rules),
+    ]
+    for suggestion in events.suggestions:
+        name = ", ".join(suggestion.rules)
+        if not suggestion.terms:
+            yield ProtocolProblem(file, name, "nothing is suggested")
+        for each in suggestion.terms:
+            if each not in events.by_id:
+                yield ProtocolProblem(file, name, f"no such term: {each}")
+    serious = events.serious
+    for start in (*(start for each in events.suggestions for start in each.rules), *serious.rules):
+        if not start or not any(rule.startswith(start) for rule in rules):
+            yield ProtocolProblem(file, start, "no rule begins like this")
+    if not serious.rules:
+        yield ProtocolProblem(file, "serious", "no rule makes a report a suspected serious event")
+    if not 0 <= serious.told_hours_before < serious.report_within_hours:
+        yield ProtocolProblem(file, "serious", "told_hours_before must lie below report_within_hours")
+    if not serious.source.strip():
+        yield ProtocolProblem(file, "serious", "the source is empty")
 
 
 def _limit_problems(measure: Measure) -> Iterator[ProtocolProblem]:

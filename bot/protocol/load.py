@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from bot.domain.freetext import Lexicon
 from bot.errors import FollowupError
 from bot.protocol.model import (
+    AdverseEventsFile,
     EscalationFile,
     ItemsFile,
     LexiconFile,
@@ -86,6 +87,7 @@ def load(folder: Folder) -> Protocol:
     triage = read(folder, "triage.yaml", TriageFile, problems)
     lexicon = read(folder, "lexicon.yaml", LexiconFile, problems)
     measures = read(folder, "measures.yaml", MeasuresFile, problems)
+    events = read(folder, "adverse_events.yaml", AdverseEventsFile, problems)
     escalation = read(folder, "escalation.yaml", EscalationFile, problems)
     if trial is not None:
         problems += _timezone_problems(trial)
@@ -96,6 +98,8 @@ def load(folder: Folder) -> Protocol:
         problems += _twice("items.yaml", (one.id for one in items.questionnaires))
     if measures is not None:
         problems += _twice("measures.yaml", (measure.id for measure in measures.measures))
+    if events is not None:
+        problems += _twice("adverse_events.yaml", (term.id for term in events.terms))
     if escalation is not None:
         problems += _twice("escalation.yaml", (chain.urgency for chain in escalation.chains))
     if (
@@ -107,6 +111,7 @@ def load(folder: Folder) -> Protocol:
         or triage is None
         or lexicon is None
         or measures is None
+        or events is None
         or escalation is None
     ):
         raise ProtocolFaulty(problems)
@@ -136,6 +141,7 @@ def load(folder: Folder) -> Protocol:
         triage_rules=triage.rules,
         lexicon=Lexicon(**{field.name: getattr(lexicon, field.name) for field in fields(Lexicon)}),
         measures=measures,
+        adverse_events=events,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         outcomes=escalation.outcomes,
     )

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
+from bot.domain.adverse_events import SeriousRule, Suggestion, Term
 from bot.domain.calendar import ClosureRule
 from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
@@ -219,6 +220,21 @@ class MeasuresFile:
 
 
 @dataclass(frozen=True, slots=True)
+class AdverseEventsFile:
+    """adverse_events.yaml: the terms of adverse events, what suggests them, and the clock of serious ones."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    terms: tuple[Term, ...]
+    suggestions: tuple[Suggestion, ...]
+    serious: SeriousRule
+
+    @property
+    def by_id(self) -> dict[str, Term]:
+        """Return the terms by their ids."""
+        return {term.id: term for term in self.terms}
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """One trial as data, read from one folder; nothing in it changes while the bot runs."""
 
@@ -247,6 +263,7 @@ class Protocol:
     triage_rules: tuple[TriageRule, ...]
     lexicon: Lexicon
     measures: MeasuresFile
+    adverse_events: AdverseEventsFile
     chains: Mapping[str, Chain]
     outcomes: tuple[Choice, ...]
 

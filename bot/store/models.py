@@ -508,6 +508,79 @@ class EvidenceFile(Audited, table=True):
     given_by: str
 
 
+# Adverse events
+
+
+class AdverseEvent(Audited, table=True):
+    """What staff have made of a report; the highest version of a subject's number counts.
+
+    ``grade``, ``serious`` and ``relation`` are an investigator's; a subject's own score stays with the report.
+    """
+
+    __tablename__ = "adverse_event"
+    __table_args__ = (UniqueConstraint("subject_id", "number", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id")
+    number: int  # of the subject
+    version: int = 1
+    what: str  # drafted | corrected | judged | voided
+    sources: list[str] = Field(default_factory=list, sa_type=Json)  # "case:1", "response:2"
+    verbatim: str = Field(sa_type=Encrypted)  # what the subject reported, in their own words
+    term: str | None = None  # of the dictionary, as it stood then; None: `words` alone
+    llt: str | None = None
+    term_zh: str | None = None
+    words: str | None = Field(default=None, sa_type=Encrypted)  # where no term fits
+    onset_on: date
+    end_on: date | None = None  # None: it goes on
+    outcome: str  # bot.domain.adverse_events.Outcome
+    actions: dict[str, str] = Field(default_factory=dict, sa_type=Json)  # by study medicine
+    treatment: str | None = Field(default=None, sa_type=Encrypted)  # what was given for it
+    grade: int | None = None
+    serious: bool | None = None
+    criteria: list[str] = Field(default_factory=list, sa_type=Json)
+    relation: dict[str, str] = Field(default_factory=dict, sa_type=Json)  # by study medicine
+    judged: bool = False  # the judgement was made on the facts as this version has them
+    judged_at: datetime | None = None
+    judged_by: str | None = None
+    void: bool = False
+    reason: str | None = Field(default=None, sa_type=Encrypted)  # of a correction
+    recorded_at: datetime
+    recorded_by: str
+
+
+class ReportDecision(Audited, table=True):
+    """What staff decided of a report: which adverse event it became, or why it is none."""
+
+    __tablename__ = "report_decision"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    source: str  # "case:1", "response:2"
+    event_number: int | None = None
+    reason: str | None = Field(default=None, sa_type=Encrypted)
+    decided_at: datetime
+    decided_by: str
+
+
+class SeriousClock(Audited, table=True):
+    """When the site heard of what may be a serious event, and whether it was reported to the sponsor in time."""
+
+    __tablename__ = "serious_clock"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    case_id: int | None = Field(default=None, foreign_key="escalation.id", unique=True)
+    event_number: int | None = None
+    received_at: datetime
+    seen_at: datetime | None = None  # when a person first looked
+    due_at: datetime
+    reported_at: datetime | None = None
+    reported_by: str | None = None
+    ended_at: datetime | None = None  # a person judged it not serious, or no event
+    ended_by: str | None = None
+
+
 # Mechanisms
 
 

@@ -13,7 +13,7 @@ from bot.store import evidence as came
 from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject, Visit
 from bot.store.visits import PLANNED
-from bot.usecases import escalate
+from bot.usecases import escalate, sae_clock
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PER_PAGE = 8
@@ -82,6 +82,7 @@ def open_case(work: Work, args: dict[str, Any]) -> None:
     if case.first_viewed_at is None and work.caller.role in CLINICAL:
         case.first_viewed_at = work.now
         escalate.step(work, case, "viewed")
+    sae_clock.seen(work, case.id or 0)
     audit.record(work.session, "case.viewed", entity="escalation", entity_id=case.id)
     show_case(work, case)
 
@@ -101,6 +102,7 @@ def show_case(work: Work, case: Escalation) -> None:
         state=Text(f"case.state.{case.state}"),
         owner=_owner(work, case),
         opened=work.texts.moment(case.opened_at, work.settings.zone, work.caller.locale),
+        clock=sae_clock.line(work, clock) if (clock := sae_clock.of_case(work, case.id or 0)) is not None else "",
         steps=_steps(work, case),
     )
 
@@ -111,8 +113,8 @@ def _buttons(work: Work, case: Escalation) -> list[list[Button]]:
     args = {"case": case.id}
     state = CaseState(case.state)
     if state is CaseState.RESOLVED:
-        return []
-    more = [*_visit_buttons(work, case), *_evidence_buttons(work, case)]
+        return _event_button(case)
+    more = [*_visit_buttons(work, case), *_evidence_buttons(work, case), *_event_button(case)]
     if rules.awaits_acknowledgement(state):
         return [[Button("case.button.acknowledge", "case.acknowledge", args)], *more]
     rows = more
@@ -165,6 +167,14 @@ def _evidence_buttons(work: Work, case: Escalation) -> list[list[Button]]:
     if len(found) > SHOWN_DIRECTLY or (case.kind == escalate.SYMPTOM and came.count(work.session, case.subject_id)):
         rows.append([Button("patient.button.evidence", "evidence.list", {"subject": case.subject_id})])
     return rows
+
+
+def _event_button(case: Escalation) -> list[list[Button]]:
+    """Return what leads from a report to an adverse event."""
+    if case.kind != escalate.SYMPTOM:
+        return []
+    target = {"subject": case.subject_id, "source": f"case:{case.id}"}
+    return [[Button("case.button.adverse_event", "event.draft", target)]]
 
 
 def acknowledge(work: Work, args: dict[str, Any]) -> None:
@@ -289,6 +299,7 @@ def _own(work: Work, case: Escalation, how: str) -> None:
     case.acknowledged_by_id = work.caller.staff_id
     if case.first_viewed_at is None:
         case.first_viewed_at = work.now
+    sae_clock.seen(work, case.id or 0)
     escalate.step(work, case, how)
 
 

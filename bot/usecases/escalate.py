@@ -25,7 +25,7 @@ from bot.store.models import (
     StaffMember,
     Subject,
 )
-from bot.usecases import screens
+from bot.usecases import sae_clock, screens
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PAGE = "page"
@@ -61,7 +61,7 @@ def raise_case(
     if kind == REQUEST and (present := open_request(work, subject, because, visit_id)) is not None:
         add_to_request(work, present, urgency, because, summary, source)
         return present
-    chain = work.protocol.chains[chain_name(kind, urgency)]
+    chain = chain_of(work, kind, urgency, because)
     case = Escalation(
         subject_id=_id(subject.id),
         kind=kind,
@@ -78,6 +78,7 @@ def raise_case(
     work.session.add(case)
     work.session.flush()
     step(work, case, "raised", ", ".join(because))
+    sae_clock.watch(work, case, because)
     _start_paging(work, case)
     return case
 
@@ -87,6 +88,14 @@ def chain_name(kind: str, urgency: Urgency) -> str:
     if kind == REQUEST and urgency is Urgency.YELLOW:
         return "request"
     return "red" if urgency.is_red else str(urgency)
+
+
+def chain_of(work: Work, kind: str, urgency: Urgency, because: Sequence[str]) -> rules.Chain:
+    """Return the chain by which a case is paged; an amber one that may be of a serious event has its own."""
+    name = chain_name(kind, urgency)
+    if kind == SYMPTOM and urgency is Urgency.AMBER and work.protocol.adverse_events.serious.suspects(because):
+        name = "sae"
+    return work.protocol.chains[name]
 
 
 _OPEN = select(Escalation).where(
@@ -166,7 +175,11 @@ def _join(
     case.because = list(dict.fromkeys([*case.because, *because]))
     case.summary = json.dumps([*told, _told(summary, source)], ensure_ascii=False)
     joined = step(work, case, "joined", ", ".join(because))
+    sae_clock.watch(work, case, because)
     if urgency.rank > Urgency(case.urgency).rank:
+        _upgrade(work, case, urgency)
+    elif case.chain["urgency"] == "amber" and chain_of(work, case.kind, urgency, because).urgency == "sae":
+        # It is taken over faster than the amber case that it joins.
         _upgrade(work, case, urgency)
     elif urgency.is_red and case.acknowledged_by_id is not None and not known:
         # Whoever took over the earlier danger may not be looking now: a new one pages from the start.
@@ -179,7 +192,7 @@ def _upgrade(work: Work, case: Escalation, urgency: Urgency) -> None:
     """Give an open case a higher urgency, and page by its chain."""
     step(work, case, "upgraded", f"{case.urgency} -> {urgency}")
     case.urgency = urgency
-    case.chain = rules.chain_to_dict(work.protocol.chains[chain_name(case.kind, urgency)])
+    case.chain = rules.chain_to_dict(chain_of(work, case.kind, urgency, case.because))
     page_afresh(work, case)
 
 

@@ -18,10 +18,13 @@ INTERVAL = ("doctor", "counts", "patient_wish", "slip")
 ARM = ("doctor", "chelation_starts", "chelation_stops", "slip")
 CLOSING = ("completed", "lost", "doctor", "died", "moved_away", "study_ends")
 INVITING = ("changed_mind", "slip")
+NO_EVENT = ("known_before", "same_event", "slip", "wrong_patient")
 OTHERS_CHANGED = f"{CODED}others_changed"
 
 CODES = tuple(
-    dict.fromkeys([*CORRECTION, *DEVIATION, *NOT_NEEDED, *INTERVAL, *ARM, *CLOSING, *INVITING, "others_changed"])
+    dict.fromkeys(
+        [*CORRECTION, *DEVIATION, *NOT_NEEDED, *INTERVAL, *ARM, *CLOSING, *INVITING, *NO_EVENT, "others_changed"]
+    )
 )
 
 

@@ -1,5 +1,6 @@
 """How is a refusal said kindly: what is wrong, and what to do now?"""
 
+from bot.domain.adverse_events import Contradiction, EndBeforeOnset
 from bot.domain.escalation import RefusedTransition
 from bot.domain.parsing import Unreadable
 from bot.domain.participation import ParticipationRefused
@@ -58,6 +59,8 @@ KEYS: dict[type[FollowupError], str] = {
     NotInThisArm: "refused.not_in_this_arm",
     ParticipationRefused: "refused.participation",
     RefusedTransition: "refused.case_state",
+    EndBeforeOnset: "refused.end_before_onset",
+    Contradiction: "refused.contradiction",
 }
 
 

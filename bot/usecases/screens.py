@@ -17,6 +17,7 @@ STAFF_COMMANDS = (
     "patients",
     "patient",
     "labs",
+    "ae",
     "adherence",
     "deviations",
     "duty",

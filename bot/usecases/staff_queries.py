@@ -94,6 +94,7 @@ def show_patient(work: Work, subject: Subject) -> None:
     rows.append([Button("patient.button.labs", "labs.list", {"subject": subject.id})])
     if evidence.count(work.session, subject.id):
         rows.append([Button("patient.button.evidence", "evidence.list", {"subject": subject.id})])
+    rows.append([Button("patient.button.events", "event.list", {"subject": subject.id})])
     if history.count(work, subject):
         rows.append([Button("patient.button.history", "patient.history", {"subject": subject.id, "page": 0})])
     if work.protocol.arms[subject.arm].tablets:

@@ -49,6 +49,10 @@ HEALTH = [
     "labs",
     "labs.list",
     "labs.open",
+    "ae",
+    "event.list",
+    "event.open",
+    "event.report",
     "adherence.open",
 ]
 
@@ -66,7 +70,7 @@ def test_a_monitor_reads_what_clinical_staff_read(route: str) -> None:
 CHANGING = [
     name
     for name in POLICY
-    if name.startswith(("case.", "visit.", "patient.", "labs."))
+    if name.startswith(("case.", "visit.", "patient.", "labs.", "event."))
     and name not in {*HEALTH, "patient.open"}
     and Role.PATIENT not in POLICY[name]
 ]
@@ -75,12 +79,13 @@ CHANGING = [
 @pytest.mark.parametrize("route", CHANGING)
 def test_a_monitor_changes_nothing(route: str) -> None:
     assert not allowed(route, Role.MONITOR)
-    if route not in {"patient.arm", "patient.invite"}:
+    if route not in {"patient.arm", "patient.invite", "event.judge", "event.reported"}:
         assert all(allowed(route, role) for role in CLINICAL)
 
 
-def test_only_physicians_change_an_arm() -> None:
-    assert {role for role in Role if allowed("patient.arm", role)} == {Role.INVESTIGATOR, Role.PI}
+@pytest.mark.parametrize("route", ["patient.arm", "event.judge", "event.reported"])
+def test_only_physicians_change_an_arm_or_judge_an_event(route: str) -> None:
+    assert {role for role in Role if allowed(route, role)} == {Role.INVESTIGATOR, Role.PI}
 
 
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.CAREGIVER, Role.STRANGER])

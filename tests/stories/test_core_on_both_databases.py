@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bot.store.models import AuditEntry, DoseReport, Escalation, Visit, VisitRecord
+from bot.store.models import AdverseEvent, AuditEntry, DoseReport, Escalation, SeriousClock, Visit, VisitRecord
 from bot.story.stage import Stage
 from tests.people import begin, person, study
 from tests.stories.scenes import CALL_120, CHEST_PAIN, Watch, rows, unfinished_updates
@@ -103,4 +103,26 @@ async def test_a_visit_is_recorded_corrected_listed_and_the_participation_closed
     assert made.anna.read("closing.told")
     planned = [visit.state for visit in await rows(both_stages, Visit, subject_id=1)]
     assert "planned" not in planned
+    assert await unfinished_updates(both_stages) == []
+
+
+@pytest.mark.req("DI-01", "DI-03")
+async def test_a_serious_event_is_drafted_judged_and_reported(both_stages: Stage) -> None:
+    made = await study(both_stages)
+    nurse, doctor = made.coordinator, made.doctor
+    await made.clara.says("昨天去急诊挂水了")
+    await nurse.says("/ae S-003")
+    await nurse.presses("📨")
+    await nurse.taps("event.button.draft")
+    await nurse.answers("Fever", "2026-11-01", "=event.ongoing", "=event.outcome.recovering", "=event.button.nothing")
+    await nurse.taps("form.button.save")
+    await doctor.says("/ae S-003")
+    await doctor.presses("1. Fever")
+    await doctor.taps("event.button.judge")
+    await doctor.answers("3", "=form.button.yes", "=event.why.hospital", "=event.button.no_more", "=form.button.save")
+    await doctor.taps("event.button.reported")
+    await doctor.answers("2026-11-02", "=event.button.now", "=form.button.save")
+    assert [(each.version, each.grade) for each in await rows(both_stages, AdverseEvent)] == [(1, None), (2, 3)]
+    (clock,) = await rows(both_stages, SeriousClock)
+    assert (clock.event_number, clock.reported_at is not None) == (1, True)
     assert await unfinished_updates(both_stages) == []
