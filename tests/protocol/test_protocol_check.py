@@ -173,8 +173,8 @@ def test_a_broken_copy_is_named_with_file_and_id(
 
 
 def test_a_text_that_one_language_lacks_is_named_for_that_language_only(folder: Path) -> None:
-    (problem,) = check(folder, {"en": TEXTS["en"], "zh": TEXTS["zh"] - {"report.trouble.fever"}})
-    assert str(problem) == "items.yaml: trouble.fever: no text 'report.trouble.fever' in zh"
+    (problem,) = check(folder, {"en": TEXTS["en"], "zh": TEXTS["zh"] - {"report.trouble.headache"}})
+    assert str(problem) == "items.yaml: trouble.headache: no text 'report.trouble.headache' in zh"
 
 
 UNREADABLE = [
