@@ -12,7 +12,7 @@ from bot.domain.judging import ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, Measure
 from bot.domain.judging import split_example as split_threshold
 from bot.domain.lexicon import Combination, Composition, Concept, Lexicon, NumberBand, Request
 from bot.domain.measures import PAIR, PULSE, TEMPERATURE, Measure
-from bot.domain.questionnaires import SCORES, Item, ItemKind, NotAnAnswer, Questionnaire, accept, is_asked
+from bot.domain.questionnaires import SCORES, Item, ItemKind, NotAnAnswer, Questionnaire, accept, is_asked, offered
 from bot.domain.reminders import ChaseAct
 from bot.domain.scores import fires as score_fires
 from bot.domain.triage import RECORDED, Example, TriageRule, split_example
@@ -512,12 +512,123 @@ def _rule_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
             yield ProtocolProblem(file, rule.id, "the source is empty")
         problems = [*_condition_problems(file, rule.id, rule.when, items)]
         yield from problems
+        if not problems:
+            yield from _dead_problems(protocol, rule)
         yield from _chain_missing(protocol, file, rule.id, rule.urgency)
         for name, examples in (("fires_for", rule.fires_for), ("quiet_for", rule.quiet_for)):
             if not examples:
                 yield ProtocolProblem(file, rule.id, f"{name} has no example")
             for example in examples:
                 yield from _example_problems(rule, name, example, items)
+
+
+def _dead_problems(protocol: Protocol, rule: TriageRule) -> Iterator[ProtocolProblem]:
+    """Yield why a rule can never fire: its conditions exclude each other, or no patient is ever led to them."""
+    alternatives = [*_alternatives(rule.when)]
+    if len(alternatives) > MOST_COMBINATIONS:
+        return
+    if not any(_can_hold(protocol, each) for each in alternatives):
+        yield ProtocolProblem("triage.yaml", rule.id, "the rule can never fire: no answers lead to what it asks for")
+    elif (other := _shadow(protocol, rule)) is not None:
+        yield ProtocolProblem("triage.yaml", rule.id, f"the rule says nothing: {other} fires whenever it does")
+
+
+def _alternatives(condition: Condition) -> Iterator[tuple[Condition, ...]]:
+    """Yield each set of comparisons that is enough for a condition."""
+    if condition.all is not None:
+        for parts in product(*([*_alternatives(part)] for part in condition.all)):
+            yield tuple(one for part in parts for one in part)
+    elif condition.any is not None:
+        for part in condition.any:
+            yield from _alternatives(part)
+    else:
+        yield (condition,)
+
+
+def _can_hold(protocol: Protocol, wanted: Sequence[Condition]) -> bool:
+    """Return whether one patient can give answers for all of these comparisons."""
+    arms = [arm for arm in protocol.arms if all(_fits_arm(one, arm) for one in wanted)]
+    named = {one.item for one in wanted if one.item is not None}
+    limits: dict[str, tuple[float, float]] = {}
+    for one in wanted:
+        if one.fact is not None and one.fact != "arm":
+            low, high = limits.get(one.fact, (0.0, float("inf")))
+            low = max(low, one.at_least) if one.at_least is not None else low
+            high = min(high, one.below) if one.below is not None else high
+            limits[one.fact] = low, high
+    entry = protocol.entry
+    if any(low >= high for low, high in limits.values()):
+        return False
+    if "age_years" in limits and not (limits["age_years"][0] <= entry.age_to and entry.age_from < limits["age_years"][1]):
+        return False
+    homes = [each for each in protocol.questionnaires.values() if named & {item.id for item in each.items}]
+    if len(homes) > 1:
+        return False  # A report and a check-in are never judged together.
+    return bool(arms) and (not homes or any(_leads_to(homes[0], wanted, arm) for arm in arms))
+
+
+def _fits_arm(one: Condition, arm: str) -> bool:
+    if one.fact != "arm":
+        return True
+    return one.equals == arm or arm in (one.one_of or ())
+
+
+def _leads_to(questionnaire: Questionnaire, wanted: Sequence[Condition], arm: str) -> bool:
+    """Return whether some run through a questionnaire in this arm answers all that is wanted."""
+    needed = {one.item for one in wanted if one.item is not None}
+    waiting = [questionnaire.item(name) for name in needed]
+    while waiting:
+        item = waiting.pop()
+        names = [one.item for one in comparisons(item.ask_if)] if item.ask_if is not None else []
+        for name in (*names, item.follows):
+            if name is not None and name not in needed:
+                needed.add(name)
+                waiting.append(questionnaire.item(name))
+    chain = [item for item in questionnaire.items if item.id in needed]
+    values = [[*_values_for(item, questionnaire, wanted, arm)] for item in chain]
+    count = 1
+    for options in values:
+        count *= max(1, len(options))
+    if count > MOST_COMBINATIONS:
+        return True
+    for combination in product(*values):
+        answers: dict[str, Answer] = {}
+        for item, value in zip(chain, combination, strict=True):
+            if is_asked(item, answers):
+                answers[item.id] = value
+        if all(one.item is None or holds(one, answers) for one in wanted):
+            return True
+    return False
+
+
+def _values_for(
+    item: Item, questionnaire: Questionnaire, wanted: Sequence[Condition], arm: str
+) -> Iterator[Answer]:
+    """Yield answers that stand for all that an arm is offered, those on the limits of ``wanted`` among them."""
+    shown = {option.id for option in offered(item, arm)}
+    for value in _values(item, questionnaire):
+        if isinstance(value, tuple):
+            alone = {option.id for option in item.options if option.exclusive}
+            kept = tuple(each for each in value if each in shown and (len(value) == 1 or each not in alone))
+            if kept:
+                yield kept
+        elif item.kind is not ItemKind.CHOICE or value in shown:
+            yield value
+    if item.limits is not None:
+        for limit in [each for one in wanted if one.item == item.id for each in (one.at_least, one.below) if each]:
+            for near in (limit - 0.1, limit):
+                if item.limits.accept_from <= near <= item.limits.accept_to:
+                    yield near
+
+
+def _shadow(protocol: Protocol, rule: TriageRule) -> str | None:
+    """Return an earlier rule with the very same condition that is as urgent: this one changes nothing."""
+    for other in protocol.triage_rules:
+        if other is rule:
+            return None
+        if other.when == rule.when and other.urgency.rank >= rule.urgency.rank:
+            return other.id
+    return None
 
 
 def _score_rule_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:

@@ -202,7 +202,7 @@ def _watch(work: Work, response: Response, given: dict[str, Value]) -> None:
     work.forget_plan(SILENCE, response.id or 0)
     work.plan(
         SILENCE,
-        f"silence:{response.id}",
+        f"silence:{response.id}:{work.cause}",
         work.now + timedelta(minutes=SILENCE_MINUTES),
         response.id or 0,
         subject_id=response.subject_id,
