@@ -39,9 +39,9 @@ from bot.pictures import paint
 from bot.protocol import check
 from bot.protocol.clinic import load_clinic
 from bot.protocol.critical import with_critical_values
-from bot.protocol.site_items import with_site_items
 from bot.protocol.load import ProtocolFaulty, bundled_folder, load
 from bot.protocol.model import Protocol
+from bot.protocol.site_items import with_site_items
 from bot.settings import Settings, require
 from bot.store import schema
 from bot.store.models import InboxUpdate, OutboxMessage, StaffMember, Subject

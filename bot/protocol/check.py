@@ -559,7 +559,9 @@ def _can_hold(protocol: Protocol, wanted: Sequence[Condition]) -> bool:
     entry = protocol.entry
     if any(low >= high for low, high in limits.values()):
         return False
-    if "age_years" in limits and not (limits["age_years"][0] <= entry.age_to and entry.age_from < limits["age_years"][1]):
+    if "age_years" in limits and not (
+        limits["age_years"][0] <= entry.age_to and entry.age_from < limits["age_years"][1]
+    ):
         return False
     homes = [each for each in protocol.questionnaires.values() if named & {item.id for item in each.items}]
     if len(homes) > 1:
@@ -575,6 +577,9 @@ def _fits_arm(one: Condition, arm: str) -> bool:
 
 def _leads_to(questionnaire: Questionnaire, wanted: Sequence[Condition], arm: str) -> bool:
     """Return whether some run through a questionnaire in this arm answers all that is wanted."""
+    known = {item.id for item in questionnaire.items}
+    if any(one.item not in known for item in questionnaire.items if item.ask_if for one in comparisons(item.ask_if)):
+        return True  # What is wrong with the questions is told by itself.
     needed = {one.item for one in wanted if one.item is not None}
     waiting = [questionnaire.item(name) for name in needed]
     while waiting:
@@ -601,9 +606,7 @@ def _leads_to(questionnaire: Questionnaire, wanted: Sequence[Condition], arm: st
     return False
 
 
-def _values_for(
-    item: Item, questionnaire: Questionnaire, wanted: Sequence[Condition], arm: str
-) -> Iterator[Answer]:
+def _values_for(item: Item, questionnaire: Questionnaire, wanted: Sequence[Condition], arm: str) -> Iterator[Answer]:
     """Yield answers that stand for all that an arm is offered, those on the limits of ``wanted`` among them."""
     shown = {option.id for option in offered(item, arm)}
     for value in _values(item, questionnaire):

@@ -1,7 +1,7 @@
 """Which words has the site for the scores of the check-in, in place of our own?
 
-PRO-CTCAE items may not be adapted, translated or shipped; a site that has them, made with the form builder of the NCI,
-names its file, and the scored questions are asked in its words. What is asked, and when it is urgent, stays.
+PRO-CTCAE items may not be adapted, translated or shipped; a site that has them, made with the form builder of the
+NCI, names its file, and the scored questions are asked in its words. What is asked, and when it is urgent, stays.
 """
 
 from __future__ import annotations

@@ -10,7 +10,12 @@ from tests.people import Study
 from tests.stories.conftest import trial
 from tests.stories.scenes import CALL_120, GO_TO_HOSPITAL, Watch, cases, last_response, rows, symptom_case
 
-PAINLESS = ("menu.button.unwell", "report.trouble.stomach", "report.stomach.what.nausea", "report.button.nothing_else")
+PAINLESS = (
+    "menu.button.unwell",
+    "report.trouble.stomach",
+    "report.stomach.what.nausea",
+    "report.button.nothing_else",
+)
 
 
 async def feels_sick(study: Study) -> None:
