@@ -41,6 +41,7 @@ from bot.protocol.clinic import load_clinic
 from bot.protocol.critical import with_critical_values
 from bot.protocol.load import ProtocolFaulty, bundled_folder, load
 from bot.protocol.model import Protocol
+from bot.protocol.site_items import with_site_items
 from bot.settings import Settings, require
 from bot.store import schema
 from bot.store.models import InboxUpdate, OutboxMessage, StaffMember, Subject
@@ -191,11 +192,12 @@ class ToldToStop(Exception):
 def make_deps(settings: Settings, clock: Clock | None = None, username: str = "followup_bot") -> Deps:
     """Make what commands of the terminal need: store, clock, trial, texts."""
     texts, metrics = bundled_texts(), Metrics()
+    protocol, words = with_site_items(checked_protocol(settings, texts), settings.checkin_items)
     return Deps(
         store=open_store(settings, metrics),
         clock=clock or settings.clock(),
-        protocol=checked_protocol(settings, texts),
-        texts=texts,
+        protocol=protocol,
+        texts=texts.said_as(words),
         settings=settings,
         clinic=load_clinic(settings.clinic_calendar),
         username=username,

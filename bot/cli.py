@@ -21,6 +21,7 @@ from bot.errors import FollowupError
 from bot.pictures.qr import qr_terminal
 from bot.protocol.clinic import load_clinic
 from bot.protocol.load import ProtocolFaulty
+from bot.protocol.site_items import with_site_items
 from bot.settings import PREFIX, Settings, load_settings, require
 from bot.store.models import Subject
 from bot.texts import bundled_texts
@@ -83,7 +84,7 @@ def check(
     Example: followup check bot/protocol/nct06964971
     """
     settings = load_settings(**({"protocol": folder} if folder else {}))
-    protocol = application.checked_protocol(settings, bundled_texts())
+    protocol, _ = with_site_items(application.checked_protocol(settings, bundled_texts()), settings.checkin_items)
     load_clinic(settings.clinic_calendar)
     typer.echo(
         f"{protocol.id} {protocol.version}: no problems "

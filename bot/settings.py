@@ -73,6 +73,10 @@ class Settings(BaseSettings):
         None,
         description="File with the laboratory's own critical values (危急值); the trial's alone when empty.",
     )
+    checkin_items: Path | None = Field(
+        None,
+        description="File with the site's official wording of the scores of the check-in; our own words when empty.",
+    )
     protocol: Path | None = Field(None, description="Folder with protocol files; the bundled trial when empty.")
     invitation_hours: int = Field(72, description="How long an invitation link works.", ge=1, le=72)
     messages_per_second: int = Field(

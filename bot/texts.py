@@ -35,6 +35,7 @@ class Texts:
     def __init__(self, catalogues: Mapping[str, Catalog]) -> None:
         self._translations: dict[str, Translations] = {}
         self._keys: dict[str, frozenset[str]] = {}
+        self._own: dict[str, dict[str, str]] = {}
         for locale, catalogue in catalogues.items():
             compiled = io.BytesIO()
             write_mo(compiled, catalogue)
@@ -45,6 +46,18 @@ class Texts:
                 for message in catalogue
                 if message.id and message.string and not message.fuzzy
             )
+
+    def said_as(self, words: Mapping[str, Mapping[str, str]]) -> "Texts":
+        """Return the same texts, some in the words of the site: plain words, by locale and key."""
+        if not words:
+            return self
+        other = Texts({})
+        other._translations, other._keys = self._translations, self._keys
+        other._own = {
+            locale: {key: said.replace("{", "{{").replace("}", "}}") for key, said in given.items()}
+            for locale, given in words.items()
+        }
+        return other
 
     def keys(self) -> Mapping[str, frozenset[str]]:
         """Return the keys that have a text, by locale."""
@@ -60,6 +73,8 @@ class Texts:
 
     def template(self, key: str, locale: str) -> str:
         """Return the text of ``key`` with its placeholders as they are."""
+        if key in (own := self._own.get(locale, {})):
+            return own[key]
         if key not in self._keys[locale]:
             raise TextMissing(f"{key} ({locale})")
         return str(self._translations[locale].gettext(key))

@@ -6,10 +6,12 @@ from typing import Any
 from telegram import Update
 
 from bot.usecases import (
+    afterwards,
     arms,
     calendar_file,
     cases,
     changes,
+    checkin,
     closing,
     closures,
     due,
@@ -77,6 +79,14 @@ PRESSES: dict[str, PressUseCase] = {
     "report.answer": report.take_tap,
     "report.right": report.confirm,
     "report.stop": report.stop,
+    "report.detail": afterwards.take,
+    "report.skip": afterwards.skip,
+    "report.enough": afterwards.enough,
+    "report.again": afterwards.again,
+    "report.correct": afterwards.correct,
+    "report.correct_item": afterwards.correct_item,
+    "report.leave": afterwards.leave,
+    "checkin.begin": checkin.begin,
     "reading.right": readings.take_right,
     "reading.signs": readings.take_signs,
     "danger.now": speak.danger_now,

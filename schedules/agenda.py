@@ -11,6 +11,7 @@ from bot.store import agenda
 from bot.store.models import AgendaItem, Subject
 from bot.usecases import (
     chase,
+    checkin,
     closures,
     escalate,
     outage,
@@ -49,7 +50,13 @@ REMINDERS: Mapping[str, WorkOn] = {
     visit_reminders.UNANSWERED: chase.unanswered,
     outage.ASK: outage.ask,
 }
-PROMPTS: Mapping[str, WorkOn] = {tablets.PROMPT: tablets.prompt, tablets.NUDGE: tablets.nudge}
+PROMPTS: Mapping[str, WorkOn] = {
+    tablets.PROMPT: tablets.prompt,
+    tablets.NUDGE: tablets.nudge,
+    checkin.ASK: checkin.ask,
+    checkin.AGAIN: checkin.ask_again,
+    checkin.CLOSE: checkin.close,
+}
 REACH: Mapping[str, WorkOn] = {reach.LOOK: reach.look, reach.TELL: reach.tell}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 # Never in the night of a patient who is far away either; what staff are told does not wait for that.
@@ -72,7 +79,7 @@ async def look_ahead(deps: Deps) -> None:
 
 
 async def prompts(deps: Deps) -> None:
-    """Put the daily questions that have become due."""
+    """Put the daily questions and offer the check-ins that have become due."""
     await work_off(deps, "prompts", PROMPTS)
 
 
@@ -141,3 +148,5 @@ def _skip(work: Work, item: AgendaItem, reason: str) -> None:
     agenda.close(item, "skipped", work.now, reason)
     if item.kind == tablets.PROMPT:
         tablets.after_skipped(work, item)
+    elif item.kind == checkin.ASK:
+        checkin.after_skipped(work, item)

@@ -18,6 +18,7 @@ class Lost(StrEnum):
 
     BLOCKED = "blocked"  # Telegram itself said so
     UNANSWERED = "unanswered"  # delivered, and no word since
+    CHECKINS = "checkins"  # check-ins in a row that nobody answered
     SILENT = "silent"  # no word for long, whatever was asked
     LINK_EXPIRED = "link_expired"
     NEVER_STARTED = "never_started"

@@ -61,6 +61,20 @@ class DosePrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckinPlan:
+    """When the regular check-in is offered, offered once more, and given up.
+
+    ``missed_in_row``: after so many that nobody answered, staff are told.
+    """
+
+    every_days: int
+    default_at: time
+    again_after_hours: int
+    useful_days: int
+    missed_in_row: int
+
+
+@dataclass(frozen=True, slots=True)
 class DailyLimit:
     """How many messages that can wait a patient gets a day, and what is near enough in time to be one message.
 

@@ -12,8 +12,9 @@ from bot.domain.judging import ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, Measure
 from bot.domain.judging import split_example as split_threshold
 from bot.domain.lexicon import Combination, Composition, Concept, Lexicon, NumberBand, Request
 from bot.domain.measures import PAIR, PULSE, TEMPERATURE, Measure
-from bot.domain.questionnaires import Item, ItemKind, NotAnAnswer, Questionnaire, accept
+from bot.domain.questionnaires import SCORES, Item, ItemKind, NotAnAnswer, Questionnaire, accept, is_asked, offered
 from bot.domain.reminders import ChaseAct
+from bot.domain.scores import fires as score_fires
 from bot.domain.triage import RECORDED, Example, TriageRule, split_example
 from bot.domain.urgency import Urgency
 from bot.domain.visits import VisitKind
@@ -32,6 +33,8 @@ ONCE = frozenset({VisitKind.EVALUATION, VisitKind.EXTRA})
 # Beyond so many combinations of earlier answers a question is taken to be reachable.
 MOST_COMBINATIONS = 50_000
 _NUMERIC = (ItemKind.TEMPERATURE, ItemKind.NUMBER)
+# Either file of questions; the ids of the items are unique over both.
+ITEMS = "items.yaml"
 # So many words of each part are tried to see whether a composition can be said at all.
 MOST_SAID = 3
 
@@ -113,6 +116,7 @@ def problems_of(
         *_tablet_problems(protocol),
         *_item_problems(protocol),
         *_rule_problems(protocol),
+        *_score_rule_problems(protocol),
         *_lexicon_problems(protocol),
         *_measure_problems(protocol),
         *_event_problems(protocol),
@@ -140,11 +144,13 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(step.text, "reminders.yaml", step.code)
     for questionnaire in protocol.questionnaires.values():
         for item in questionnaire.items:
-            yield TextUse(item.text, "items.yaml", item.id)
+            yield TextUse(item.text, ITEMS, item.id)
             if item.help:
-                yield TextUse(item.help, "items.yaml", item.id)
+                yield TextUse(item.help, ITEMS, item.id)
             for option in item.options:
-                yield TextUse(option.text, "items.yaml", f"{item.id}.{option.id}")
+                yield TextUse(option.text, ITEMS, f"{item.id}.{option.id}")
+    for score in protocol.score_rules:
+        yield TextUse(score.tell_subject, "triage.yaml", score.id)
     for rule in protocol.triage_rules:
         yield TextUse(rule.tell_subject, "triage.yaml", rule.id)
     for concept in protocol.lexicon.concepts:
@@ -248,6 +254,13 @@ def _reminder_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "quiet_hours", "the quiet hours are empty")
     yield from _later_problems(protocol)
     yield from _chase_problems(protocol)
+    checkin = protocol.checkin
+    if min(checkin.every_days, checkin.again_after_hours, checkin.useful_days, checkin.missed_in_row) < 1:
+        yield ProtocolProblem(file, "checkin", "every number must be above 0")
+    if not checkin.again_after_hours / 24 < checkin.useful_days < checkin.every_days:
+        yield ProtocolProblem(file, "checkin", "must be asked again while it is useful, and end before the next one")
+    if protocol.quiet_hours.covers(checkin.default_at):
+        yield ProtocolProblem(file, "checkin", "default_at lies in the quiet hours")
     prompt = protocol.dose_prompt
     if prompt.nudge_after_minutes <= 0 or prompt.answerable_days < 1:
         yield ProtocolProblem(file, "dose_prompt", "the nudge and the days to answer must be above 0")
@@ -313,7 +326,13 @@ def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
 
 
 def _item_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
-    file = "items.yaml"
+    file = ITEMS
+    for needed in ("unwell", "weekly"):
+        if needed not in protocol.questionnaires:
+            yield ProtocolProblem(file, needed, "the questionnaire is missing")
+    if protocol.correct_days < 1:
+        yield ProtocolProblem(file, "correct_days", "must be above 0")
+    yield from _hand_over_problems(protocol)
     # A rule names an item alone, so an id is unique over all questionnaires.
     yield from _twice(file, (item.id for q in protocol.questionnaires.values() for item in q.items))
     for questionnaire in protocol.questionnaires.values():
@@ -321,7 +340,7 @@ def _item_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
             yield ProtocolProblem(file, questionnaire.id, "the questionnaire has no item")
         earlier: dict[str, Item] = {}
         for item in questionnaire.items:
-            found = [*_shape_problems(item, protocol)]
+            found = [*_shape_problems(item, protocol), *_score_problems(item, earlier)]
             if item.ask_if is not None:
                 conditions = [*_condition_problems(file, item.id, item.ask_if, earlier)]
                 if any(one.fact is not None for one in comparisons(item.ask_if)):
@@ -333,14 +352,45 @@ def _item_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
             earlier[item.id] = item
 
 
+def _hand_over_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    troubles = {option.id for item in _first_items(protocol, "unwell") for option in item.options}
+    for questionnaire in protocol.questionnaires.values():
+        named = questionnaire.hands_over
+        if named is None:
+            continue
+        item = next((each for each in questionnaire.items if each.id == named), None)
+        if item is None or item.kind is not ItemKind.MULTI:
+            yield ProtocolProblem(ITEMS, questionnaire.id, f"hands_over: no multi item {named}")
+            continue
+        for option in item.options:
+            if not option.exclusive and option.id not in troubles:
+                yield ProtocolProblem(ITEMS, f"{item.id}.{option.id}", "the report unwell has no such trouble")
+
+
+def _first_items(protocol: Protocol, name: str) -> Sequence[Item]:
+    questionnaire = protocol.questionnaires.get(name)
+    return questionnaire.items[:1] if questionnaire is not None else ()
+
+
+def _score_problems(item: Item, earlier: Mapping[str, Item]) -> Iterator[ProtocolProblem]:
+    if (item.kind is ItemKind.SCORE) != (item.attribute is not None):
+        yield ProtocolProblem(ITEMS, item.id, "a score has an attribute, and nothing else has one")
+    if item.kind is ItemKind.SCORE and [option.id for option in item.options] != [str(score) for score in SCORES]:
+        yield ProtocolProblem(ITEMS, item.id, "a score has the options 0, 1, 2, 3 and 4, in this order")
+    if item.follows is not None:
+        first = earlier.get(item.follows)
+        if item.kind is not ItemKind.SCORE or first is None or first.kind is not ItemKind.SCORE or first.follows:
+            yield ProtocolProblem(ITEMS, item.id, "follows: only a score can follow an earlier first score")
+
+
 def _shape_problems(item: Item, protocol: Protocol) -> Iterator[ProtocolProblem]:
-    file = "items.yaml"
+    file = ITEMS
     if item.id in FACT_NAMES:
         yield ProtocolProblem(file, item.id, "the id is the name of a fact")
-    with_options = item.kind in (ItemKind.CHOICE, ItemKind.MULTI)
+    with_options = item.kind in (ItemKind.CHOICE, ItemKind.MULTI, ItemKind.SCORE)
     if with_options and len(item.options) < 2:
         yield ProtocolProblem(file, item.id, "a choice needs at least two options")
-    if item.options and not with_options:
+    if item.options and not with_options and item.kind is not ItemKind.DATE:
         yield ProtocolProblem(file, item.id, f"a {item.kind} item has no options")
     for problem in _twice(file, (option.id for option in item.options)):
         yield ProtocolProblem(file, f"{item.id}.{problem.id}", problem.message)
@@ -351,7 +401,7 @@ def _shape_problems(item: Item, protocol: Protocol) -> Iterator[ProtocolProblem]
         if option.exclusive and item.kind is not ItemKind.MULTI:
             yield ProtocolProblem(file, f"{item.id}.{option.id}", "exclusive belongs to a multi item")
     limits = item.limits
-    if (limits is not None) != (item.kind in _NUMERIC):
+    if (limits is not None) != (item.kind in (*_NUMERIC, ItemKind.DATE)):
         yield ProtocolProblem(file, item.id, "limits are needed for numbers, and only there")
     if limits is not None:
         inside = [one for one in (limits.confirm_below, limits.confirm_from) if one is not None]
@@ -386,6 +436,8 @@ def _condition_problems(
             ItemKind.YES_NO: isinstance(one.equals, bool),
             ItemKind.TEMPERATURE: limit is not None,
             ItemKind.NUMBER: limit is not None,
+            ItemKind.SCORE: limit is not None,
+            ItemKind.DATE: False,
             ItemKind.TEXT: False,
         }
         if not fits[item.kind]:
@@ -397,6 +449,10 @@ def _condition_problems(
         limits = item.limits
         if limit is not None and limits and not limits.accept_from <= limit <= limits.accept_to:
             yield ProtocolProblem(file, entry, f"{limit} lies outside the limits of item {item.id}")
+        if limit is not None and item.kind is ItemKind.SCORE and limit not in SCORES[1:]:
+            yield ProtocolProblem(
+                file, entry, f"{limit} is no score of item {item.id} that could be told from others"
+            )
 
 
 def _can_be_asked(questionnaire: Questionnaire, target: Item) -> bool:
@@ -404,11 +460,12 @@ def _can_be_asked(questionnaire: Questionnaire, target: Item) -> bool:
     needed: set[str] = set()
     waiting = [target]
     while waiting:
-        condition = waiting.pop().ask_if
-        for one in comparisons(condition) if condition is not None else ():
-            if one.item is not None and one.item not in needed:
-                needed.add(one.item)
-                waiting.append(questionnaire.item(one.item))
+        item = waiting.pop()
+        names = [one.item for one in comparisons(item.ask_if)] if item.ask_if is not None else []
+        for name in (*names, item.follows):
+            if name is not None and name not in needed:
+                needed.add(name)
+                waiting.append(questionnaire.item(name))
     chain = [item for item in questionnaire.items if item.id in needed]
     values = [_values(item, questionnaire) for item in chain]
     count = 1
@@ -419,9 +476,9 @@ def _can_be_asked(questionnaire: Questionnaire, target: Item) -> bool:
     for combination in product(*values):
         answers: dict[str, Answer] = {}
         for item, value in zip(chain, combination, strict=True):
-            if item.ask_if is None or holds(item.ask_if, answers):
+            if is_asked(item, answers):
                 answers[item.id] = value
-        if target.ask_if is None or holds(target.ask_if, answers):
+        if is_asked(target, answers):
             return True
     return False
 
@@ -435,7 +492,9 @@ def _values(item: Item, questionnaire: Questionnaire) -> list[Answer]:
             return [*((option.id,) for option in item.options), tuple(option.id for option in item.options)]
         case ItemKind.YES_NO:
             return [True, False]
-        case ItemKind.TEXT:
+        case ItemKind.SCORE:
+            return list(SCORES)
+        case ItemKind.TEXT | ItemKind.DATE:
             return ["words"]
         case ItemKind.TEMPERATURE | ItemKind.NUMBER:
             conditions = [other.ask_if for other in questionnaire.items if other.ask_if is not None]
@@ -452,18 +511,152 @@ def _values(item: Item, questionnaire: Questionnaire) -> list[Answer]:
 def _rule_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     file = "triage.yaml"
     items = {item.id: item for q in protocol.questionnaires.values() for item in q.items}
-    yield from _twice(file, (rule.id for rule in protocol.triage_rules))
     for rule in protocol.triage_rules:
         if not rule.source.strip():
             yield ProtocolProblem(file, rule.id, "the source is empty")
         problems = [*_condition_problems(file, rule.id, rule.when, items)]
         yield from problems
+        if not problems:
+            yield from _dead_problems(protocol, rule)
         yield from _chain_missing(protocol, file, rule.id, rule.urgency)
         for name, examples in (("fires_for", rule.fires_for), ("quiet_for", rule.quiet_for)):
             if not examples:
                 yield ProtocolProblem(file, rule.id, f"{name} has no example")
             for example in examples:
                 yield from _example_problems(rule, name, example, items)
+
+
+def _dead_problems(protocol: Protocol, rule: TriageRule) -> Iterator[ProtocolProblem]:
+    """Yield why a rule can never fire: its conditions exclude each other, or no patient is ever led to them."""
+    alternatives = [*_alternatives(rule.when)]
+    if len(alternatives) > MOST_COMBINATIONS:
+        return
+    if not any(_can_hold(protocol, each) for each in alternatives):
+        yield ProtocolProblem("triage.yaml", rule.id, "the rule can never fire: no answers lead to what it asks for")
+    elif (other := _shadow(protocol, rule)) is not None:
+        yield ProtocolProblem("triage.yaml", rule.id, f"the rule says nothing: {other} fires whenever it does")
+
+
+def _alternatives(condition: Condition) -> Iterator[tuple[Condition, ...]]:
+    """Yield each set of comparisons that is enough for a condition."""
+    if condition.all is not None:
+        for parts in product(*([*_alternatives(part)] for part in condition.all)):
+            yield tuple(one for part in parts for one in part)
+    elif condition.any is not None:
+        for part in condition.any:
+            yield from _alternatives(part)
+    else:
+        yield (condition,)
+
+
+def _can_hold(protocol: Protocol, wanted: Sequence[Condition]) -> bool:
+    """Return whether one patient can give answers for all of these comparisons."""
+    arms = [arm for arm in protocol.arms if all(_fits_arm(one, arm) for one in wanted)]
+    named = {one.item for one in wanted if one.item is not None}
+    limits: dict[str, tuple[float, float]] = {}
+    for one in wanted:
+        if one.fact is not None and one.fact != "arm":
+            low, high = limits.get(one.fact, (0.0, float("inf")))
+            low = max(low, one.at_least) if one.at_least is not None else low
+            high = min(high, one.below) if one.below is not None else high
+            limits[one.fact] = low, high
+    entry = protocol.entry
+    if any(low >= high for low, high in limits.values()):
+        return False
+    if "age_years" in limits and not (
+        limits["age_years"][0] <= entry.age_to and entry.age_from < limits["age_years"][1]
+    ):
+        return False
+    homes = [each for each in protocol.questionnaires.values() if named & {item.id for item in each.items}]
+    if len(homes) > 1:
+        return False  # A report and a check-in are never judged together.
+    return bool(arms) and (not homes or any(_leads_to(homes[0], wanted, arm) for arm in arms))
+
+
+def _fits_arm(one: Condition, arm: str) -> bool:
+    if one.fact != "arm":
+        return True
+    return one.equals == arm or arm in (one.one_of or ())
+
+
+def _leads_to(questionnaire: Questionnaire, wanted: Sequence[Condition], arm: str) -> bool:
+    """Return whether some run through a questionnaire in this arm answers all that is wanted."""
+    known = {item.id for item in questionnaire.items}
+    if any(one.item not in known for item in questionnaire.items if item.ask_if for one in comparisons(item.ask_if)):
+        return True  # What is wrong with the questions is told by itself.
+    needed = {one.item for one in wanted if one.item is not None}
+    waiting = [questionnaire.item(name) for name in needed]
+    while waiting:
+        item = waiting.pop()
+        names = [one.item for one in comparisons(item.ask_if)] if item.ask_if is not None else []
+        for name in (*names, item.follows):
+            if name is not None and name not in needed:
+                needed.add(name)
+                waiting.append(questionnaire.item(name))
+    chain = [item for item in questionnaire.items if item.id in needed]
+    values = [[*_values_for(item, questionnaire, wanted, arm)] for item in chain]
+    count = 1
+    for options in values:
+        count *= max(1, len(options))
+    if count > MOST_COMBINATIONS:
+        return True
+    for combination in product(*values):
+        answers: dict[str, Answer] = {}
+        for item, value in zip(chain, combination, strict=True):
+            if is_asked(item, answers):
+                answers[item.id] = value
+        if all(one.item is None or holds(one, answers) for one in wanted):
+            return True
+    return False
+
+
+def _values_for(item: Item, questionnaire: Questionnaire, wanted: Sequence[Condition], arm: str) -> Iterator[Answer]:
+    """Yield answers that stand for all that an arm is offered, those on the limits of ``wanted`` among them."""
+    shown = {option.id for option in offered(item, arm)}
+    for value in _values(item, questionnaire):
+        if isinstance(value, tuple):
+            alone = {option.id for option in item.options if option.exclusive}
+            kept = tuple(each for each in value if each in shown and (len(value) == 1 or each not in alone))
+            if kept:
+                yield kept
+        elif item.kind is not ItemKind.CHOICE or value in shown:
+            yield value
+    if item.limits is not None:
+        for limit in [each for one in wanted if one.item == item.id for each in (one.at_least, one.below) if each]:
+            for near in (limit - 0.1, limit):
+                if item.limits.accept_from <= near <= item.limits.accept_to:
+                    yield near
+
+
+def _shadow(protocol: Protocol, rule: TriageRule) -> str | None:
+    """Return an earlier rule with the very same condition that is as urgent: this one changes nothing."""
+    for other in protocol.triage_rules:
+        if other is rule:
+            return None
+        if other.when == rule.when and other.urgency.rank >= rule.urgency.rank:
+            return other.id
+    return None
+
+
+def _score_rule_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    """Yield what is wrong with the rules of scores: their limits, their own examples."""
+    file = "triage.yaml"
+    ids = [rule.id for rule in protocol.triage_rules]
+    yield from _twice(file, [*ids, *(rule.id for rule in protocol.score_rules)])
+    for rule in protocol.score_rules:
+        if not rule.source.strip():
+            yield ProtocolProblem(file, rule.id, "the source is empty")
+        if (rule.score_at_least if rule.score_at_least is not None else rule.rise_at_least) not in SCORES[1:]:
+            yield ProtocolProblem(file, rule.id, "can never fire, or always: a limit is 1, 2, 3 or 4")
+        yield from _chain_missing(protocol, file, rule.id, rule.urgency)
+        for name, examples in (("fires_for", rule.fires_for), ("quiet_for", rule.quiet_for)):
+            if not examples:
+                yield ProtocolProblem(file, rule.id, f"{name} has no example")
+            for one in examples:
+                if one.score not in SCORES or (one.before is not None and one.before not in SCORES):
+                    yield ProtocolProblem(file, rule.id, f"{name}: a score lies between 0 and 4")
+                elif score_fires(rule, one.score, one.before) != (name == "fires_for"):
+                    yield ProtocolProblem(file, rule.id, f"{name} {one}: the rule says otherwise")
 
 
 def _example_problems(

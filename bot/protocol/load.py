@@ -29,6 +29,7 @@ from bot.protocol.model import (
     TriageFile,
     TrialFile,
     VisitsFile,
+    WeeklyFile,
 )
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ def load(folder: Folder) -> Protocol:
     visits = read(folder, "visits.yaml", VisitsFile, problems)
     reminders = read(folder, "reminders.yaml", RemindersFile, problems)
     items = read(folder, "items.yaml", ItemsFile, problems)
+    weekly = read(folder, "items_weekly.yaml", WeeklyFile, problems)
     triage = read(folder, "triage.yaml", TriageFile, problems)
     lexicon = read(folder, "lexicon.yaml", LexiconFile, problems)
     measures = read(folder, "measures.yaml", MeasuresFile, problems)
@@ -94,8 +96,8 @@ def load(folder: Folder) -> Protocol:
         problems += _twice("protocol.yaml", (arm.code for arm in trial.arms))
     if visits is not None:
         problems += _twice("visits.yaml", (rule.kind for rule in visits.visits))
-    if items is not None:
-        problems += _twice("items.yaml", (one.id for one in items.questionnaires))
+    if items is not None and weekly is not None:
+        problems += _twice("items.yaml", (one.id for one in (*items.questionnaires, *weekly.questionnaires)))
     if measures is not None:
         problems += _twice("measures.yaml", (measure.id for measure in measures.measures))
     if events is not None:
@@ -108,6 +110,7 @@ def load(folder: Folder) -> Protocol:
         or visits is None
         or reminders is None
         or items is None
+        or weekly is None
         or triage is None
         or lexicon is None
         or measures is None
@@ -135,10 +138,13 @@ def load(folder: Folder) -> Protocol:
         daily_limit=reminders.daily_limit,
         quiet_hours=reminders.quiet_hours,
         dose_prompt=reminders.dose_prompt,
+        checkin=reminders.checkin,
         yellow_at=reminders.yellow_at,
         reach=reminders.reach,
-        questionnaires=MappingProxyType({one.id: one for one in items.questionnaires}),
+        correct_days=items.correct_days,
+        questionnaires=MappingProxyType({one.id: one for one in (*items.questionnaires, *weekly.questionnaires)}),
         triage_rules=triage.rules,
+        score_rules=triage.scores,
         lexicon=Lexicon(**{field.name: getattr(lexicon, field.name) for field in fields(Lexicon)}),
         measures=measures,
         adverse_events=events,

@@ -21,12 +21,14 @@ from bot.domain.reach import ReachRule
 from bot.domain.reminders import (
     AnotherDay,
     ChaseStep,
+    CheckinPlan,
     DailyLimit,
     DosePrompt,
     QuietHours,
     ReminderStep,
     RemindLater,
 )
+from bot.domain.scores import ScoreRule
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency
 from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
@@ -127,6 +129,7 @@ class RemindersFile:
     daily_limit: DailyLimit
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
+    checkin: CheckinPlan
     yellow_at: time
     reach: ReachRule
 
@@ -134,6 +137,15 @@ class RemindersFile:
 @dataclass(frozen=True, slots=True)
 class ItemsFile:
     """items.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    correct_days: int
+    questionnaires: tuple[Questionnaire, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyFile:
+    """items_weekly.yaml."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     questionnaires: tuple[Questionnaire, ...]
@@ -144,6 +156,7 @@ class TriageFile:
     """triage.yaml."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    scores: tuple[ScoreRule, ...]
     rules: tuple[TriageRule, ...]
 
 
@@ -257,10 +270,13 @@ class Protocol:
     daily_limit: DailyLimit
     quiet_hours: QuietHours
     dose_prompt: DosePrompt
+    checkin: CheckinPlan
     yellow_at: time
     reach: ReachRule
+    correct_days: int
     questionnaires: Mapping[str, Questionnaire]
     triage_rules: tuple[TriageRule, ...]
+    score_rules: tuple[ScoreRule, ...]
     lexicon: Lexicon
     measures: MeasuresFile
     adverse_events: AdverseEventsFile

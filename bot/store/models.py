@@ -378,10 +378,25 @@ class Answer(Audited, table=True):
     item: str
     version: int = 1
     value: str = Field(sa_type=Encrypted)  # JSON, for a text answer is the person's own words
-    said: str = Field(sa_type=Encrypted)
+    said: str = Field(sa_type=Encrypted)  # empty: not asked, it follows from another answer
+    correction: bool = False  # given in place of an earlier version after the report was handed in
     locale: str
     given_at: datetime
     given_by: str
+
+
+class Checkin(SQLModel, table=True):
+    """A regular check-in that was offered: tells "offered, not answered" from "never offered" (DI-17)."""
+
+    __tablename__ = "checkin"
+    __table_args__ = (UniqueConstraint("subject_id", "day_on"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id")
+    day_on: date
+    asked_at: datetime
+    useful_until: datetime
+    response_id: int | None = Field(default=None, foreign_key="response.id", index=True)
 
 
 class Doubt(Audited, table=True):

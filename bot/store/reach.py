@@ -9,12 +9,14 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, and_, col, func, select
 
 from bot.domain.participation import ParticipationState
-from bot.store.models import Account, Invitation, Link, OutboxMessage, Subject, Visit
+from bot.store.models import Account, Checkin, Invitation, Link, OutboxMessage, Subject, Visit
 from bot.store.people import speaking
 from bot.store.visits import DONE
 
-# Messages that ask for an answer: the daily question, the reminders of a visit, whether it took place.
-ASKING = ("dose.prompt", "visit.reminder", "visit.chase")
+# Messages that ask for an answer: the daily question, the check-in, the reminders of a visit, whether it took place.
+# A check-in that is offered once more is the same question.
+ASKING = ("dose.prompt", "checkin.ask", "visit.reminder", "visit.chase")
+ABOUT_NO_VISIT = ("dose.prompt", "checkin.ask")
 NOT_DELIVERED = frozenset({"failed", "unsure", "skipped"})  # unsure is never shown as sent (DI-16)
 
 
@@ -68,7 +70,7 @@ def _asked_since() -> ColumnElement[bool]:
         col(OutboxMessage.keyboard).is_not(None),
         col(OutboxMessage.closed_at) > col(Account.last_heard_at),
         # Who came to the visit has answered its reminders.
-        (col(OutboxMessage.purpose) == "dose.prompt")
+        col(OutboxMessage.purpose).in_(ABOUT_NO_VISIT)
         | ~select(Visit.id).where(col(Visit.id) == col(OutboxMessage.about_id), Visit.state == DONE).exists(),
     )
 
@@ -87,6 +89,45 @@ def closed_chats(session: Session) -> Sequence[tuple[int, datetime]]:
         )
         .group_by(col(Subject.id))
         .order_by(col(Subject.id))
+    ).all()
+    return [(number, at) for number, at in found]
+
+
+def missed_checkins(session: Session, in_row: int, now: datetime) -> Sequence[tuple[int, datetime]]:
+    """Return the subjects on study who left at least so many check-ins in a row unanswered, and since when.
+
+    One that reached nobody's phone asks nobody.
+    """
+    other = aliased(Checkin)
+    answered = (
+        select(func.max(col(other.id)))
+        .where(col(other.subject_id) == col(Checkin.subject_id), col(other.response_id).is_not(None))
+        .correlate(Checkin)
+        .scalar_subquery()
+    )
+    reached = (
+        select(OutboxMessage.id)
+        .where(
+            OutboxMessage.purpose == "checkin.ask",
+            col(OutboxMessage.about_id) == col(Checkin.id),
+            OutboxMessage.state == "sent",
+        )
+        .exists()
+    )
+    found = session.execute(
+        select(col(Checkin.subject_id), func.min(col(Checkin.asked_at)))
+        .join(Subject, col(Checkin.subject_id) == col(Subject.id))
+        .where(
+            Subject.state == ParticipationState.ON_STUDY,
+            col(Checkin.asked_at) >= col(Subject.state_changed_at),
+            col(Checkin.response_id).is_(None),
+            col(Checkin.useful_until) <= now,
+            col(Checkin.id) > func.coalesce(answered, 0),
+            reached,
+        )
+        .group_by(col(Checkin.subject_id))
+        .having(func.count() >= in_row)
+        .order_by(col(Checkin.subject_id))
     ).all()
     return [(number, at) for number, at in found]
 

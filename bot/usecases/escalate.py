@@ -143,6 +143,15 @@ def tell_anew(work: Work, case: Escalation, summary: Summary, source: str) -> No
         _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
 
 
+def add_details(work: Work, case: Escalation, summary: Summary, source: str) -> None:
+    """Let a source say more of what it told; nobody is paged for that, whoever opens the case sees it."""
+    told = json.loads(case.summary)
+    case.summary = json.dumps(
+        [_told(summary, source) if each["source"] == source else each for each in told], ensure_ascii=False
+    )
+    step(work, case, "details")
+
+
 def add_to_request(
     work: Work,
     case: Escalation,

@@ -91,7 +91,7 @@ def open_form(work: Work, form: Form, **known: Any) -> None:
     _go_on(work, form, present, values)
 
 
-def hold(work: Work, kind: str, step: str) -> None:
+def hold(work: Work, kind: str, step: str, **known: Any) -> None:
     """Note that typed words now belong to ``step`` of something that is not a form: a symptom report."""
     present = work.session.get(Dialogue, work.caller.account_id)
     if present is None:
@@ -100,7 +100,7 @@ def hold(work: Work, kind: str, step: str) -> None:
     elif present.kind != kind:
         present.number += 1
         present.kind = kind
-    _keep(work, present, step, {})
+    _keep(work, present, step, known)
 
 
 def current(work: Work) -> Dialogue | None:

@@ -19,6 +19,8 @@ GONE = "visit.gone"  # a visit was taken out of the plan
 CHASE = "visit.chase"
 PROMPT = "dose.prompt"
 NUDGE = "dose.nudge"
+CHECKIN = "checkin.ask"
+CHECKIN_AGAIN = "checkin.again"
 IMPORTANCE = {
     outage.ASK: Importance.SAFETY,
     REMINDER: Importance.VISIT,
@@ -29,9 +31,11 @@ IMPORTANCE = {
     CHASE: Importance.VISIT,
     PROMPT: Importance.QUESTION,
     NUDGE: Importance.NUDGE,
+    CHECKIN: Importance.QUESTION,
+    CHECKIN_AGAIN: Importance.NUDGE,
 }
-# The tablets are asked about on the patient's own phone alone.
-OF_PATIENT = frozenset({PROMPT, NUDGE})
+# Tablets and symptoms are asked about on the patient's own phone alone.
+OF_PATIENT = frozenset({PROMPT, NUDGE, CHECKIN, CHECKIN_AGAIN})
 
 # What a use case returns about an entry that stays in the agenda for later.
 PUT_OFF = "put off"

@@ -221,6 +221,8 @@ def lost(work: Work) -> dict[int, list[Loss]]:
     for each in stored.unheard(session, work.now - timedelta(hours=rule.answer_within_hours)):
         for loss in rules.silence(each.heard_at, each.asked_at, work.now, rule, zone):
             found.setdefault(each.subject_id, []).append(loss)
+    for number, since in stored.missed_checkins(session, work.protocol.checkin.missed_in_row, work.now):
+        found.setdefault(number, []).append(Loss(Lost.CHECKINS, since))
     for number, enrolled_at, link_ends_at in stored.not_begun(session):
         if (late := rules.not_started(enrolled_at, link_ends_at, work.now, rule)) is not None:
             found.setdefault(number, []).append(late)

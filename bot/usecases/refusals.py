@@ -22,6 +22,10 @@ class ButtonStale(Refusal):
     """This button belongs to a message whose time has passed."""
 
 
+class TooLateToCorrect(Refusal):
+    """The days in which a report can be corrected by who gave it are over."""
+
+
 class DayHasPassed(Refusal):
     """A visit cannot be planned on a day that has passed."""
 
@@ -49,6 +53,7 @@ class NotForYou(Refusal):
 KEYS: dict[type[FollowupError], str] = {
     DialogueEnded: "refused.dialogue_ended",
     ButtonStale: "refused.button_stale",
+    TooLateToCorrect: "refused.too_late_to_correct",
     DayHasPassed: "refused.day_has_passed",
     DayTooFar: "refused.day_too_far",
     CodeTaken: "refused.code_taken",

@@ -5,7 +5,7 @@ from typing import Any
 from bot.domain.roles import CLINICAL, SUBJECT_SIDE, Role
 from bot.store.models import StaffMember
 from bot.texts import LOCALES
-from bot.usecases import screens, start
+from bot.usecases import forms, report, screens, start
 from bot.work import Button, Work
 
 
@@ -31,7 +31,10 @@ def set_language(work: Work, args: dict[str, Any]) -> None:
     """Change the language of everything this person is shown from now on."""
     start.set_language(work, args["locale"])
     work.answer("settings.language_set")
-    if work.caller.role is Role.STRANGER:
+    if (dialogue := forms.current(work)) is not None:
+        # What was asked is asked again in the language of now, and not forgotten over the menu.
+        (report if dialogue.kind == report.DIALOGUE else forms).ask_again(work, dialogue)
+    elif work.caller.role is Role.STRANGER:
         screens.show_help(work)
     else:
         screens.show_menu(work)

@@ -43,9 +43,9 @@ def take_text(work: Work, text: str) -> None:
     if _react(work, findings, text, asked=dialogue is not None):
         _close_what_was_answered(work, dialogue, text)
         return
-    if dialogue is not None and dialogue.kind == report.DIALOGUE:
-        report.take_text(work, dialogue, text)
-    elif dialogue is not None:
+    if dialogue is not None and dialogue.kind == report.DIALOGUE and report.take_text(work, dialogue, text):
+        return
+    if dialogue is not None and dialogue.kind not in ("", report.DIALOGUE):
         forms.take_text(work, dialogue, text)
     elif work.caller.role is Role.STRANGER:
         work.answer("speak.stranger", phone=screens.phone(work))
@@ -336,8 +336,7 @@ def take_other(work: Work, kind: str, caption: str | None = None, sent: evidence
         work.answer(f"speak.other.{kind}", phone=screens.phone(work))
     if (dialogue := forms.current(work)) is not None:
         if dialogue.kind == report.DIALOGUE:
-            if (response := report.open_response(work)) is not None:
-                report.ask_next(work, response)
+            report.ask_again(work, dialogue)
         else:
             forms.ask_again(work, dialogue)
 

@@ -11,7 +11,7 @@ from bot.domain.roles import Role
 from bot.store import people
 from bot.store.models import Account, Consent, Link, Subject
 from bot.texts import LOCALES
-from bot.usecases import escalate, forms, reach, screens, tablets, visit_reminders
+from bot.usecases import checkin, escalate, forms, reach, screens, tablets, visit_reminders
 from bot.work import Button, Work
 
 HOURS = tuple(range(8, 21, 2))
@@ -143,6 +143,7 @@ def choose_hour(work: Work, args: dict[str, Any]) -> None:
     work.session.flush()
     visit_reminders.replan(work, subject)
     tablets.replan(work, subject)
+    checkin.replan(work, subject)
     screens.show_menu(work, "start.ready" if first else "settings.hour_kept", hour=f"{args['hour']:02d}:00")
 
 
@@ -189,7 +190,7 @@ def withdraw(work: Work, _args: object = None) -> None:
     subject.state = participation.move(state, ParticipationEvent.WITHDRAW)
     subject.state_changed_at = work.now
     work.session.flush()
-    for kind in (*visit_reminders.KINDS, *tablets.KINDS):
+    for kind in (*visit_reminders.KINDS, *tablets.KINDS, *checkin.KINDS):
         work.unplan("withdrawn", subject_id=subject.id, kind=kind)
     for account in people.speakers(work.session, subject.id or 0):
         work.silence("withdrawn", account_id=account.id)

@@ -6,6 +6,7 @@ import pytest
 
 from bot.domain.conditions import Answer, Condition
 from bot.domain.questionnaires import (
+    Attribute,
     Item,
     ItemKind,
     Limits,
@@ -13,10 +14,12 @@ from bot.domain.questionnaires import (
     Option,
     Questionnaire,
     accept,
+    implied,
     is_complete,
     needs_confirmation,
     next_item,
     offered,
+    standing,
 )
 
 TROUBLE = Item("trouble", ItemKind.CHOICE, "t", (Option("fever", "f"), Option("site", "s", arms=("TG1",))))
@@ -112,3 +115,36 @@ def test_an_unknown_item_has_no_place_in_a_questionnaire() -> None:
     assert QUESTIONS.item("signs") is SIGNS
     with pytest.raises(KeyError):
         QUESTIONS.item("nowhere")
+
+
+def _score(name: str, follows: str | None = None) -> Item:
+    options = tuple(Option(str(score), "text") for score in range(5))
+    return Item(name, ItemKind.SCORE, "text", options, attribute=Attribute.SEVERITY, follows=follows)
+
+
+PAIN = Questionnaire("weekly", "1", (_score("often"), _score("bad", "often"), _score("in_the_way", "often")))
+FOLLOWING = [
+    pytest.param({}, "often", (), id="the first score is asked first"),
+    pytest.param({"often": 0.0}, None, ("bad", "in_the_way"), id="0 answers the others as well"),
+    pytest.param({"often": 1.0}, "bad", (), id="1 does not"),
+    pytest.param({"often": 1.0, "bad": 0.0}, "in_the_way", (), id="a following 0 answers nothing else"),
+]
+
+
+@pytest.mark.parametrize(("answers", "upcoming", "zeros"), FOLLOWING)
+def test_the_other_scores_of_a_symptom_are_asked_only_when_the_first_is_not_0(
+    answers: dict[str, Answer], upcoming: str | None, zeros: tuple[str, ...]
+) -> None:
+    item = next_item(PAIN, answers)
+    assert (item.id if item else None) == upcoming
+    assert implied(PAIN, answers) == zeros
+
+
+@pytest.mark.parametrize("value", [5, -1, 1.5, True, "2", None])
+def test_a_score_lies_between_0_and_4(value: object) -> None:
+    with pytest.raises(NotAnAnswer):
+        accept(PAIN.items[0], value)
+
+
+def test_an_answer_that_is_not_led_to_any_more_counts_no_more() -> None:
+    assert standing(PAIN, {"often": 0.0, "bad": 3.0, "in_the_way": 2.0}) == {"often": 0, "bad": 0, "in_the_way": 0}

@@ -167,6 +167,22 @@ BROKEN = [
     pytest.param("lexicon.yaml", "quiet_for: [没有发烧", "quiet_for: [发烧", "FEVER", "fires", id="words that fire"),
     pytest.param("lexicon.yaml", "      累死了, 吓死我了", "      胸口痛, 累死了, 吓死我了", "CHEST",
                  "can never fire: an idiom", id="word that an idiom swallows"),
+    pytest.param("triage.yaml", "when: {item: site_look, equals: pus_sore_black}",
+                 "when: {all: [{item: site_look, equals: pus_sore_black}, {fact: arm, equals: CTRL}]}",
+                 "T29-site-open", "can never fire", id="rule for an option that its arm is not offered"),
+    pytest.param("triage.yaml", "when: {item: stomach_what, includes: [severe_pain]}",
+                 "when: {all: [{item: stomach_what, includes: [severe_pain]}, {item: trouble, equals: fever}]}",
+                 "T32-severe-pain", "can never fire", id="rule for two branches"),
+    pytest.param("triage.yaml", "score_at_least: 3", "score_at_least: 5", "P01-score-high", "can never fire",
+                 id="impossible score"),
+    pytest.param("triage.yaml", "quiet_for: [{score: 2}]", "quiet_for: [{score: 3}]", "P01-score-high",
+                 "says otherwise", id="score whose example is wrong"),
+    pytest.param("items_weekly.yaml", "follows: nausea_frequency", "follows: since_last", "nausea_severity",
+                 "follows", id="score that follows none"),
+    pytest.param("items_weekly.yaml", "{id: bleeding, text", "{id: bleeds, text", "week_dangers.bleeds",
+                 "no such trouble", id="danger that nobody follows up"),
+    pytest.param("reminders.yaml", "useful_days: 3", "useful_days: 7", "checkin", "before the next one",
+                 id="check-in that overlaps the next"),
 ]  # fmt: skip
 
 
@@ -181,8 +197,8 @@ def test_a_broken_copy_is_named_with_file_and_id(
 
 
 def test_a_text_that_one_language_lacks_is_named_for_that_language_only(folder: Path) -> None:
-    (problem,) = check(folder, {"en": TEXTS["en"], "zh": TEXTS["zh"] - {"report.trouble.fever"}})
-    assert str(problem) == "items.yaml: trouble.fever: no text 'report.trouble.fever' in zh"
+    (problem,) = check(folder, {"en": TEXTS["en"], "zh": TEXTS["zh"] - {"report.trouble.headache"}})
+    assert str(problem) == "items.yaml: trouble.headache: no text 'report.trouble.headache' in zh"
 
 
 UNREADABLE = [
