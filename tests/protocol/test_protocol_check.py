@@ -130,7 +130,7 @@ BROKEN = [
                  id="gap between dose bands"),
     pytest.param("protocol.yaml", "code: TASTE", "code: FORGOT", "FORGOT", "given twice", id="two reasons"),
     pytest.param("protocol.yaml", "age_to: 80", "age_to: 17", "entry", "leave nobody", id="no possible age"),
-    pytest.param("adverse_events.yaml", 'llt: "10016558"', 'llt: "fever"', "fever", "not a code", id="a code of letters"),
+    pytest.param("adverse_events.yaml", 'llt: "10016558"', 'llt: "fever"', "fever", "not a code", id="a wordy code"),
     pytest.param("adverse_events.yaml", "id: chills", "id: fever", "fever", "given twice", id="two terms of one id"),
     pytest.param("adverse_events.yaml", "terms: [fever, chills", "terms: [feever, chills", "T01", "no such term",
                  id="a term that is not there"),

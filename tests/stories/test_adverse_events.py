@@ -1,4 +1,4 @@
-"""Staff make adverse events of reports; an investigator judges them; a serious one has a clock that no timer stops."""
+"""Staff make adverse events of reports, an investigator judges them, and no timer stops the clock of serious ones."""
 
 from datetime import datetime
 
