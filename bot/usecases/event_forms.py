@@ -46,7 +46,9 @@ FACTS = ("term", "onset", "end", "outcome", *(f"action_{name}" for name in MEDIC
 
 def start_drafting(work: Work, args: dict[str, Any]) -> None:
     """Begin to record an adverse event, from a report or from what staff saw themselves."""
-    forms.open_form(work, DRAFT_FORM, subject=args["subject"], source=args.get("source"))
+    if source := args.get("source"):
+        reported.find(work, work.session.get_one(Subject, args["subject"]), source)
+    forms.open_form(work, DRAFT_FORM, subject=args["subject"], source=source)
 
 
 def start_judging(work: Work, args: dict[str, Any]) -> None:
@@ -74,6 +76,7 @@ def start_voiding(work: Work, args: dict[str, Any]) -> None:
 
 def start_dismissing(work: Work, args: dict[str, Any]) -> None:
     """Begin to decide that a report is no adverse event."""
+    reported.find(work, work.session.get_one(Subject, args["subject"]), args["source"])
     if not _may_dismiss(work, args["source"]):
         work.answer("event.void.investigator")
         return

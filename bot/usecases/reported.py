@@ -14,6 +14,7 @@ from bot.store import adverse_events as stored
 from bot.store.models import Escalation, ReportDecision, Response, Subject
 from bot.usecases import escalate
 from bot.usecases import report as symptoms
+from bot.usecases.refusals import ButtonStale
 from bot.work import Lines, Work
 
 CASE, RESPONSE = "case:", "response:"
@@ -51,8 +52,15 @@ def reports(work: Work, subject: Subject) -> list[Report]:
 
 
 def find(work: Work, subject: Subject, source: str) -> Report:
-    """Return one report of a subject."""
-    return next(each for each in reports(work, subject) if each.source == source)
+    """Return one report of a subject.
+
+    Raises:
+        ButtonStale: this subject has no such report.
+    """
+    for each in reports(work, subject):
+        if each.source == source:
+            return each
+    raise ButtonStale(source)
 
 
 def said(work: Work, source: str) -> Lines:

@@ -5,8 +5,20 @@ from typing import Any
 import pytest
 
 from bot.domain.roles import Role
-from bot.store.models import Doubt, Escalation, Evidence, Link, Measurement, Response, StaffMember, Visit
+from bot.store.models import (
+    AdverseEvent,
+    Doubt,
+    Escalation,
+    Evidence,
+    Link,
+    Measurement,
+    Response,
+    SeriousClock,
+    StaffMember,
+    Visit,
+)
 from bot.story.people import Person
+from bot.work import Work
 from handlers import COMMANDS
 from handlers.policy import POLICY, allowed
 from handlers.presses import PRESSES
@@ -35,6 +47,24 @@ async def somebody(study: Study, role: Role) -> Person:
             return await staff(study.stage, 40, "Colleague", role)
 
 
+def _event(work: Work) -> None:
+    """Record an adverse event of Anna's whose clock runs."""
+    work.session.add(
+        AdverseEvent(
+            subject_id=1,
+            number=1,
+            what="drafted",
+            verbatim="",
+            term="Fever",
+            onset_on=work.today,
+            outcome="unknown",
+            recorded_at=work.now,
+            recorded_by="bot",
+        )
+    )
+    work.session.add(SeriousClock(subject_id=1, event_number=1, received_at=work.now, due_at=work.now))
+
+
 async def plausible(study: Study) -> dict[str, Any]:
     """Return arguments that name real rows, most of them Anna's: what a stolen button would carry."""
     await study.anna.says("如果发烧怎么办")
@@ -44,14 +74,17 @@ async def plausible(study: Study) -> dict[str, Any]:
     await study.anna.taps("menu.button.reading", "reading.what.pulse")
     await study.anna.says("48")
     await study.anna.taps("menu.button.unwell", "report.trouble.fever")
+    await study.stage.within(_event)
     reading = (await rows(study.stage, Measurement))[0]
     visit = (await rows(study.stage, Visit))[0]
     return {
         "agree": True,
         "case": (await rows(study.stage, Escalation))[0].id,
         "day": "2026-11-02",
+        "clock": (await rows(study.stage, SeriousClock))[0].id,
         "doubt": (await rows(study.stage, Doubt))[0].id,
         "evidence": (await rows(study.stage, Evidence))[0].id,
+        "event": (await rows(study.stage, AdverseEvent))[0].id,
         "f": "code",
         "hour": 8,
         "i": "fever_place",
@@ -60,6 +93,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "link": (await rows(study.stage, Link))[0].id,
         "locale": "en",
         "n": 1,
+        "number": 1,
         "o": reading.occasion,
         "on": "2026-11-05",
         "at": "2026-11-05T10:00:00+08:00",
@@ -71,6 +105,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "r": (await rows(study.stage, Response))[0].id,
         "record": 1,
         "reply": "another_day",
+        "source": f"case:{(await rows(study.stage, Escalation))[0].id}",
         "spoke": True,
         "staff": (await rows(study.stage, StaffMember))[0].id,
         "status": "taken",
