@@ -217,7 +217,7 @@ async def test_a_green_report_is_recorded_and_opens_no_case(study: Study) -> Non
     await study.boris.taps("menu.button.unwell", "report.trouble.injection_site")
     sees = Watch(study.boris)
     await study.boris.taps("report.site.look.small_fading", "report.answer.none")
-    assert sees.first("triage.green.recorded")
+    assert sees.read("triage.green.recorded")
     assert await cases(study.stage, "S-002") == []
 
 
