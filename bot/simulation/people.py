@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.domain import zones
+from bot.domain.questionnaires import Attribute
 from bot.simulation.plan import Plan
 from bot.simulation.world import World
 from bot.simulator.parts import Button, ShownMessage
@@ -57,7 +58,16 @@ WORDS = {
 }
 SOON = (0, 1, 1, 2, 3, 5, 8, 15, 30, 55, 110)  # minutes
 # What nobody presses unless it is what they came for.
-ONLY_ON_PURPOSE = ("menu.", "settings.", "stop.", "team.", "form.cancel", "report.stop", "start.read_again")
+ONLY_ON_PURPOSE = (
+    "menu.",
+    "settings.",
+    "stop.",
+    "team.",
+    "form.cancel",
+    "report.stop",
+    "report.correct",
+    "start.read_again",
+)
 
 
 def action_of(button: Button) -> str:
@@ -212,9 +222,12 @@ class Reader(Actor):
         return buttons[0] if self.dice.random() < 0.88 else self.dice.choice(buttons)
 
     def report(self, buttons: Sequence[Button], _message: ShownMessage) -> Button | None:
-        """Answer a question about symptoms: mostly the mildest, which comes last."""
+        """Answer a question about symptoms: mostly the mildest, which comes last, or first where it is a score."""
         if self.dice.random() < 0.06:
             return None
+        nothing = self._by_label(buttons, *(f"checkin.{attribute}.0" for attribute in Attribute))
+        if nothing is not None:
+            return nothing if self.dice.random() < 0.85 else self.dice.choice(buttons)
         return buttons[-1] if self.dice.random() < 0.7 else self.dice.choice(buttons)
 
     # The day
