@@ -258,7 +258,8 @@ class TestRules:
         assert study.clara.label("visit.mine.day_to_come") in said
         sees = Watch(study.clara)
         await study.stage.until(at("2026-11-18T12:00"))
-        assert sees.new == []
+        assert reminders(study.clara, sees.new) == []
+        assert sees.count("visit.past.ask") == 0
 
 
 async def test_a_wish_is_kept_on_each_kind_of_database(both_stages: Stage) -> None:

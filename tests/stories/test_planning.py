@@ -253,6 +253,8 @@ class TestClosures:
         moved = await planned(study, "S-001", "injection")
         assert (moved.target_on, moved.chosen) == (date(2026, 12, 28), True)
         assert nurse.read("closure.moved")
+        # Her phone has shown its two messages for today, one of them the weekly check-in.
+        await study.stage.until(at("2026-12-12T09:00"))
         assert sees.count("visit.announced") >= 1
         await study.coordinator.presses(label)
         assert nurse.toasted("closure.toast.changed")
