@@ -47,7 +47,7 @@ def test_an_injection_before_day_21_is_found(simulate: Simulate, monkeypatch: Pa
 def test_a_plan_without_the_clinics_calendar_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
     monkeypatch.setattr(visit_rules, "on_clinic_day", lambda wanted, *_: wanted)
     assert found(simulate, "planned on a closed day", 10)
-    assert found(simulate, "a visit on a closed day is told", 28)
+    assert found(simulate, "a visit on a closed day is told", 75)
 
 
 def test_a_move_to_a_closed_day_that_nobody_insisted_on_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
