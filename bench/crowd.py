@@ -24,6 +24,7 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.reminders import ChaseAct, daily_at
 from bot.domain.visits import VisitKind, overdue_on
 from bot.store.models import AgendaItem
+from bot.store.planner import COUNT_ROWS
 from bot.store.types import cipher_of
 from bot.usecases import overdue, visit_reminders
 
@@ -184,7 +185,7 @@ UNCHECKED = {
 }
 SETTLED = {
     "postgresql": "VACUUM ANALYZE; CHECKPOINT",
-    "sqlite": "PRAGMA analysis_limit = 1000; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)",
+    "sqlite": "; ".join([*COUNT_ROWS, "PRAGMA wal_checkpoint(TRUNCATE)"]),
 }
 
 

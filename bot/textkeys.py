@@ -19,6 +19,7 @@ from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.domain.zones import ZONES
 from bot.protocol.load import bundled
 from bot.store import adverse_events, measurements, visits
+from bot.store import evidence as came
 from bot.texts import LOCALES
 from bot.usecases import (
     arms,
@@ -77,7 +78,7 @@ FAMILIES: Mapping[str, Members] = {
     "duty.button.*": lambda: ("on", "off"),
     "enrol.invitation.*": lambda: (invite.PATIENT, invite.CAREGIVER),
     "enrol.qr.*": lambda: (invite.PATIENT, invite.CAREGIVER),
-    "evidence.what.*": lambda: (*evidence.KINDS, evidence.ALBUM),
+    "evidence.what.*": lambda: (*evidence.KINDS, came.ALBUM),
     "event.action.*": lambda: Action,
     "event.ask.action_*": lambda: events.MEDICINES,
     "event.ask.relation_*": lambda: events.MEDICINES,

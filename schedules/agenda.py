@@ -19,6 +19,7 @@ from bot.usecases import (
     polite,
     reach,
     readings,
+    repeating,
     report,
     sae_clock,
     speak,
@@ -146,7 +147,4 @@ def _awake(work: Work, item: AgendaItem) -> datetime:
 
 def _skip(work: Work, item: AgendaItem, reason: str) -> None:
     agenda.close(item, "skipped", work.now, reason)
-    if item.kind == tablets.PROMPT:
-        tablets.after_skipped(work, item)
-    elif item.kind == checkin.ASK:
-        checkin.after_skipped(work, item)
+    repeating.go_on(work, item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from math import prod
 
 from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
 from bot.domain.freetext import Status, scan
@@ -457,8 +458,15 @@ def _condition_problems(
 
 def _can_be_asked(questionnaire: Questionnaire, target: Item) -> bool:
     """Return whether some answers to the earlier items lead to ``target``."""
+    before = [item for item in questionnaire.items if item.id in _needed(questionnaire, [target])]
+    runs = _runs(before, [_values(item, questionnaire) for item in before])
+    return runs is None or any(is_asked(target, answers) for answers in runs)
+
+
+def _needed(questionnaire: Questionnaire, targets: Iterable[Item]) -> set[str]:
+    """Return the items whose answers decide whether these are asked."""
     needed: set[str] = set()
-    waiting = [target]
+    waiting = list(targets)
     while waiting:
         item = waiting.pop()
         names = [one.item for one in comparisons(item.ask_if)] if item.ask_if is not None else []
@@ -466,21 +474,22 @@ def _can_be_asked(questionnaire: Questionnaire, target: Item) -> bool:
             if name is not None and name not in needed:
                 needed.add(name)
                 waiting.append(questionnaire.item(name))
-    chain = [item for item in questionnaire.items if item.id in needed]
-    values = [_values(item, questionnaire) for item in chain]
-    count = 1
-    for options in values:
-        count *= max(1, len(options))
-    if count > MOST_COMBINATIONS:
-        return True
-    for combination in product(*values):
-        answers: dict[str, Answer] = {}
-        for item, value in zip(chain, combination, strict=True):
-            if is_asked(item, answers):
-                answers[item.id] = value
-        if is_asked(target, answers):
-            return True
-    return False
+    return needed
+
+
+def _runs(items: Sequence[Item], values: Sequence[Sequence[Answer]]) -> Iterator[dict[str, Answer]] | None:
+    """Return the answers of every run through the items; None when there are too many runs to try."""
+    if prod(max(1, len(options)) for options in values) > MOST_COMBINATIONS:
+        return None
+    return (_run(items, combination) for combination in product(*values))
+
+
+def _run(items: Sequence[Item], combination: Sequence[Answer]) -> dict[str, Answer]:
+    answers: dict[str, Answer] = {}
+    for item, value in zip(items, combination, strict=True):
+        if is_asked(item, answers):
+            answers[item.id] = value
+    return answers
 
 
 def _values(item: Item, questionnaire: Questionnaire) -> list[Answer]:
@@ -584,30 +593,11 @@ def _leads_to(questionnaire: Questionnaire, wanted: Sequence[Condition], arm: st
     known = {item.id for item in questionnaire.items}
     if any(one.item not in known for item in questionnaire.items if item.ask_if for one in comparisons(item.ask_if)):
         return True  # What is wrong with the questions is told by itself.
-    needed = {one.item for one in wanted if one.item is not None}
-    waiting = [questionnaire.item(name) for name in needed]
-    while waiting:
-        item = waiting.pop()
-        names = [one.item for one in comparisons(item.ask_if)] if item.ask_if is not None else []
-        for name in (*names, item.follows):
-            if name is not None and name not in needed:
-                needed.add(name)
-                waiting.append(questionnaire.item(name))
+    named = {one.item for one in wanted if one.item is not None}
+    needed = named | _needed(questionnaire, [questionnaire.item(name) for name in named])
     chain = [item for item in questionnaire.items if item.id in needed]
-    values = [[*_values_for(item, questionnaire, wanted, arm)] for item in chain]
-    count = 1
-    for options in values:
-        count *= max(1, len(options))
-    if count > MOST_COMBINATIONS:
-        return True
-    for combination in product(*values):
-        answers: dict[str, Answer] = {}
-        for item, value in zip(chain, combination, strict=True):
-            if is_asked(item, answers):
-                answers[item.id] = value
-        if all(one.item is None or holds(one, answers) for one in wanted):
-            return True
-    return False
+    runs = _runs(chain, [[*_values_for(item, questionnaire, wanted, arm)] for item in chain])
+    return runs is None or any(all(one.item is None or holds(one, answers) for one in wanted) for answers in runs)
 
 
 def _values_for(item: Item, questionnaire: Questionnaire, wanted: Sequence[Condition], arm: str) -> Iterator[Answer]:

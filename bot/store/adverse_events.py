@@ -10,6 +10,8 @@ from sqlmodel import Session, col, select
 from bot.store.models import AdverseEvent, Escalation, EscalationStep, ReportDecision, Response, Subject
 
 DRAFTED, CORRECTED, JUDGED, VOIDED = KINDS = ("drafted", "corrected", "judged", "voided")
+# How a report is named: what one case was told, or a filling-in that led to no case.
+CASE, RESPONSE = "case:", "response:"
 
 
 def _newest() -> ColumnElement[bool]:
@@ -20,6 +22,11 @@ def _newest() -> ColumnElement[bool]:
         col(later.number) == col(AdverseEvent.number),
         col(later.version) > col(AdverseEvent.version),
     )
+
+
+def case_of(source: str) -> int | None:
+    """Return the number of the case whose report is named, if it is one of a case."""
+    return int(source.removeprefix(CASE)) if source.startswith(CASE) else None
 
 
 def listed(session: Session, subject_id: int) -> Sequence[AdverseEvent]:

@@ -6,6 +6,13 @@ from sqlmodel import Session, col, func, select
 
 from bot.store.models import Evidence, EvidenceFile
 
+ALBUM = "album"
+
+
+def kind_of(item: Evidence) -> str:
+    """Return what was sent: a file of a kind, or an album of several."""
+    return ALBUM if item.parcel.startswith(ALBUM) else item.kind
+
 
 def of_parcel(session: Session, account_id: int, bot_id: int, parcel: str) -> Evidence | None:
     """Return what an account sent as one message or one album."""

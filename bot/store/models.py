@@ -762,9 +762,8 @@ class OutboxMessage(SQLModel, table=True):
     token: str | None = Field(default=None, unique=True)
     single_use: bool = False
     pressed_at: datetime | None = None
-    picture: str | None = Field(
-        default=None, sa_type=Encrypted
-    )  # JSON: what the picture or document is made of, or which file it is
+    # JSON: what the picture or document is made of, or which file it is.
+    picture: str | None = Field(default=None, sa_type=Encrypted)
     edits_message_id: int | None = Field(default=None, sa_type=BigInteger)
     silent: bool = False
     secret: bool = False  # blanked once it went out: an invitation link

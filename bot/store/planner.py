@@ -8,21 +8,25 @@ from sqlmodel import Session, col
 from bot.store.session import is_sqlite
 
 # So many rows of an index are looked at: enough to see which one tells more, in milliseconds at any size.
-LOOKED_AT = 1000
+COUNT_ROWS = ("PRAGMA analysis_limit = 1000", "ANALYZE")
 
 
 def is_in(table: type[Any], state: str) -> ColumnElement[bool]:
-    """Return the condition of a partial index, spelled out: a bound value would hide it from the planner.
-
-    ``state`` is a word of ours, never one that came from outside.
-    """
-    condition: ColumnElement[bool] = col(table.state) == literal_column(f"'{state}'")
-    return condition
+    """Return the condition of a partial index on what is in a state."""
+    return _literally(table.state, state)
 
 
 def with_reason(table: type[Any], reason: str) -> ColumnElement[bool]:
-    """Return the other condition of a partial index; ``reason`` is a sentence of ours, without quotes."""
-    condition: ColumnElement[bool] = col(table.reason) == literal_column(f"'{reason}'")
+    """Return the condition of a partial index on what was closed for a reason."""
+    return _literally(table.reason, reason)
+
+
+def _literally(column: Any, words: str) -> ColumnElement[bool]:
+    """Return ``column = words``, spelled out: a bound value would hide a partial index from the planner.
+
+    The words are ours, without quotes in them; never some that came from outside.
+    """
+    condition: ColumnElement[bool] = col(column) == literal_column(f"'{words}'")
     return condition
 
 
@@ -43,5 +47,5 @@ def count_rows(session: Session) -> None:
     """
     connection = session.connection()
     if is_sqlite(connection):
-        connection.exec_driver_sql(f"PRAGMA analysis_limit = {LOOKED_AT}")
-        connection.exec_driver_sql("ANALYZE")
+        for statement in COUNT_ROWS:
+            connection.exec_driver_sql(statement)

@@ -10,6 +10,7 @@ from bot.domain.roles import CLINICAL
 from bot.domain.urgency import Urgency
 from bot.store import audit, people
 from bot.store import evidence as came
+from bot.store.adverse_events import CASE
 from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject, Visit
 from bot.store.visits import PLANNED
@@ -158,8 +159,7 @@ def _evidence_buttons(work: Work, case: Escalation) -> list[list[Button]]:
     found = [item for item in came.of_case(work.session, case.id) if item.dealt_with_at is None]
     for item in found[:SHOWN_DIRECTLY]:
         at = work.texts.moment(item.sent_at, work.settings.zone, work.caller.locale)
-        kind = "album" if item.parcel.startswith("album") else item.kind
-        values: dict[str, object] = {"what": Text(f"evidence.what.{kind}"), "at": at}
+        values: dict[str, object] = {"what": Text(f"evidence.what.{came.kind_of(item)}"), "at": at}
         rows.append([Button("case.button.show", "evidence.show", {"evidence": item.id}, values=values)])
     if slip := next((item for item in found if item.kind in SLIPS), None):
         args = {"subject": case.subject_id, "source": SLIP, "evidence": slip.id}
@@ -173,7 +173,7 @@ def _event_button(case: Escalation) -> list[list[Button]]:
     """Return what leads from a report to an adverse event."""
     if case.kind != escalate.SYMPTOM:
         return []
-    target = {"subject": case.subject_id, "source": f"case:{case.id}"}
+    target = {"subject": case.subject_id, "source": f"{CASE}{case.id}"}
     return [[Button("case.button.adverse_event", "event.draft", target)]]
 
 

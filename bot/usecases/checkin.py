@@ -12,10 +12,10 @@ from sqlmodel import col, func, select
 from bot.domain import reminders as reminder_rules
 from bot.domain.participation import ParticipationState, may_be_asked
 from bot.domain.urgency import Urgency
-from bot.store import outbox, people
+from bot.store import people
 from bot.store.models import Account, AgendaItem, Checkin, Response, Subject
 from bot.usecases import escalate, polite, refusals, report, screens
-from bot.work import Button, Day, Lane, Text, Work
+from bot.work import Button, Day, Text, Work
 
 ASK = polite.CHECKIN
 AGAIN = polite.CHECKIN_AGAIN
@@ -98,27 +98,24 @@ def ask_again(work: Work, item: AgendaItem) -> str:
 
 
 def _put(work: Work, subject: Subject, row: Checkin, item: AgendaItem, key: str) -> None:
-    decides = polite.decides(work, subject)
-    for account in people.patient_first(work.session, subject.id or 0):
-        until = item.useful_until or row.useful_until
-        room = account == decides or polite.moment(work, subject, account, item.kind, until, besides=item)
-        message = work.say(
-            account,
-            key,
-            [
-                [Button("checkin.button.begin", "checkin.begin", {"c": row.id})],
-                [Button("menu.button.unwell", "menu.unwell")],
-            ],
-            lane=Lane.REMINDER,
-            purpose=item.kind,
-            about_id=row.id,
-            subject_id=subject.id,
-            dedupe_key=f"{item.kind}:{row.id}:{account.id}",
-            useful_until=until,
-            phone=screens.phone(work),
-        )
-        if not room and message is not None:
-            outbox.close(message, "skipped", work.now, polite.ENOUGH)
+    until = item.useful_until or row.useful_until
+    rows = [
+        [Button("checkin.button.begin", "checkin.begin", {"c": row.id})],
+        [Button("menu.button.unwell", "menu.unwell")],
+    ]
+    polite.put(
+        work,
+        subject,
+        item,
+        key,
+        rows,
+        purpose=item.kind,
+        about_id=row.id,
+        asked=f"{item.kind}:{row.id}",
+        until=until,
+        useful_until=until,
+        phone=screens.phone(work),
+    )
 
 
 def begin(work: Work, args: dict[str, Any]) -> None:

@@ -116,9 +116,8 @@ def _may_dismiss(work: Work, source: str) -> bool:
 
 
 def _clock_of(work: Work, source: str) -> SeriousClock | None:
-    if not source.startswith(reported.CASE):
-        return None
-    return sae_clock.of_case(work, int(source.removeprefix(reported.CASE)))
+    case_id = stored.case_of(source)
+    return sae_clock.of_case(work, case_id) if case_id is not None else None
 
 
 # What is known, and the answers so far on top of it
@@ -128,8 +127,13 @@ def _subject(work: Work, values: Values) -> Subject:
     return work.session.get_one(Subject, values["subject"])
 
 
+def _event(work: Work, values: Values) -> AdverseEvent:
+    """Return the version of an event that is being changed."""
+    return work.session.get_one(AdverseEvent, values["old"])
+
+
 def _old(work: Work, values: Values) -> AdverseEvent | None:
-    return work.session.get_one(AdverseEvent, values["old"]) if "old" in values else None
+    return _event(work, values) if "old" in values else None
 
 
 def _onset(work: Work, values: Values) -> date:
@@ -383,7 +387,7 @@ def _what(work: Work, values: Values) -> list[Choice]:
 
 
 def _said_event(work: Work, values: Values) -> dict[str, object]:
-    event = work.session.get_one(AdverseEvent, values["old"])
+    event = _event(work, values)
     return {**_said(work, values), "number": event.number, "term": events.name_of(work, event)}
 
 
@@ -406,7 +410,7 @@ def _next_version(work: Work, old: AdverseEvent, what: str, reason: str | None, 
 
 
 def _finish_correction(work: Work, values: Values) -> None:
-    old = work.session.get_one(AdverseEvent, values["old"])
+    old = _event(work, values)
     if _gone(work, old):
         return
     changed: dict[str, Any] = {"onset_on": _onset(work, values), "end_on": _end(work, values)}
@@ -439,7 +443,7 @@ def _gone(work: Work, old: AdverseEvent) -> bool:
 
 
 def _judged_outcome(work: Work, values: Values) -> Outcome:
-    return Outcome(work.session.get_one(AdverseEvent, values["old"]).outcome)
+    return Outcome(_event(work, values).outcome)
 
 
 def _grades(work: Work, values: Values) -> list[Choice]:
@@ -456,7 +460,7 @@ def _parse_grade(work: Work, values: Values, text: str) -> Reading[int]:
 
 
 def _said_grade(work: Work, values: Values) -> dict[str, object]:
-    event = work.session.get_one(AdverseEvent, values["old"])
+    event = _event(work, values)
     hint = next(
         (each.hint for each in work.protocol.adverse_events.terms if each.llt == event.llt and each.hint), None
     )
@@ -499,7 +503,7 @@ def _relations(_work: Work, _values: Values) -> list[Choice]:
 
 
 def _asks_awareness(work: Work, values: Values) -> bool:
-    event = work.session.get_one(AdverseEvent, values["old"])
+    event = _event(work, values)
     return bool(values.get("serious")) and bool(event.sources) and sae_clock.of_event(work, event) is None
 
 
@@ -509,7 +513,7 @@ def _received(work: Work, event: AdverseEvent) -> datetime:
 
 
 def _awareness(work: Work, values: Values) -> list[Choice]:
-    event = work.session.get_one(AdverseEvent, values["old"])
+    event = _event(work, values)
     at = work.texts.moment(_received(work, event), work.settings.zone, work.caller.locale)
     return [
         Choice(work.text("event.button.with_report", at=at), WITH_REPORT, plain=True),
@@ -522,11 +526,11 @@ def _show_awareness(_work: Work, value: Any) -> object:
 
 
 def _was_judged(work: Work, values: Values) -> bool:
-    return work.session.get_one(AdverseEvent, values["old"]).grade is not None
+    return _event(work, values).grade is not None
 
 
 def _finish_judging(work: Work, values: Values) -> None:
-    old = work.session.get_one(AdverseEvent, values["old"])
+    old = _event(work, values)
     if _gone(work, old):
         return
     because = [values[name] for name in ("why_1", "why_2", "why_3") if values.get(name, NONE) != NONE]
@@ -556,13 +560,19 @@ def _finish_judging(work: Work, values: Values) -> None:
 
 def _end_clock(work: Work, event: AdverseEvent) -> None:
     """End the clock of an event that is not serious or none, unless another one of the same report may be."""
-    clock = sae_clock.of_event(work, event)
+    _end_unless_serious(work, sae_clock.of_event(work, event), event.subject_id, event.sources, besides=event.number)
+
+
+def _end_unless_serious(
+    work: Work, clock: SeriousClock | None, subject_id: int, sources: Sequence[str], *, besides: int | None = None
+) -> None:
+    """End a clock that runs when every other event of these reports was judged not serious."""
     if clock is None or not sae_clock.is_running(clock):
         return
     others = [
         each
-        for each in stored.listed(work.session, event.subject_id)
-        if each.number != event.number and set(each.sources) & set(event.sources) and not each.void
+        for each in stored.listed(work.session, subject_id)
+        if each.number != besides and set(each.sources) & set(sources) and not each.void
     ]
     if all(each.serious is False for each in others):
         sae_clock.end(work, clock)
@@ -572,7 +582,7 @@ def _end_clock(work: Work, event: AdverseEvent) -> None:
 
 
 def _finish_voiding(work: Work, values: Values) -> None:
-    old = work.session.get_one(AdverseEvent, values["old"])
+    old = _event(work, values)
     if _gone(work, old):
         return
     if not _may_void(work, old):
@@ -592,10 +602,7 @@ def _finish_dismissing(work: Work, values: Values) -> None:
         return
     reasons.because(work, values["reason"])
     reported.decide(work, subject, source, reason=values["reason"])
-    clock = _clock_of(work, source)
-    made = [each for each in stored.listed(work.session, subject.id or 0) if source in each.sources and not each.void]
-    if clock is not None and sae_clock.is_running(clock) and all(each.serious is False for each in made):
-        sae_clock.end(work, clock)
+    _end_unless_serious(work, _clock_of(work, source), subject.id or 0, [source])
     work.note("event.toast.saved")
     events.show(work, subject)
 
@@ -814,25 +821,24 @@ JUDGE_FORM = forms.register(
         names="event.field",
     )
 )
-VOID_FORM = forms.register(
-    Form(
-        "event.void",
-        (reasons.field("event.ask.void", reasons.NO_EVENT, said_with=_said_event),),
-        _finish_voiding,
-        frozenset(CLINICAL),
-        summary="event.void.summary",
-        names="event.field",
-    )
+
+
+def _no_event(kind: str, why: Field, finish: Callable[[Work, Values], None], summary: str) -> Form:
+    """Return the dialogue that asks why something is no adverse event."""
+    return forms.register(Form(kind, (why,), finish, frozenset(CLINICAL), summary=summary, names="event.field"))
+
+
+VOID_FORM = _no_event(
+    "event.void",
+    reasons.field("event.ask.void", reasons.NO_EVENT, said_with=_said_event),
+    _finish_voiding,
+    "event.void.summary",
 )
-NONE_FORM = forms.register(
-    Form(
-        "event.none",
-        (reasons.field("event.ask.none", reasons.NO_EVENT, said_with=_said_report),),
-        _finish_dismissing,
-        frozenset(CLINICAL),
-        summary="event.none.summary",
-        names="event.field",
-    )
+NONE_FORM = _no_event(
+    "event.none",
+    reasons.field("event.ask.none", reasons.NO_EVENT, said_with=_said_report),
+    _finish_dismissing,
+    "event.none.summary",
 )
 REPORTED_FORM = forms.register(
     Form(

@@ -114,8 +114,8 @@ def show_report(work: Work, args: dict[str, Any]) -> None:
     subject = work.session.get_one(Subject, args["subject"])
     report = reported.find(work, subject, args["source"])
     audit.record(work.session, "report.viewed", entity="subject", entity_id=subject.id, source=report.source)
-    if report.source.startswith(reported.CASE):
-        sae_clock.seen(work, int(report.source.removeprefix(reported.CASE)))
+    if (case_id := stored.case_of(report.source)) is not None:
+        sae_clock.seen(work, case_id)
     target = {"subject": subject.id, "source": report.source}
     rows: list[list[Button]] = []
     if work.caller.role in CLINICAL:
@@ -155,14 +155,14 @@ def show_event(work: Work, subject_id: int, number: int, page: int = 0) -> None:
     event = versions[-1]
     subject = work.session.get_one(Subject, subject_id)
     audit.record(work.session, "event.viewed", entity="adverse_event", entity_id=event.id)
+    clock = sae_clock.of_event(work, event)
     rows = [
-        *_buttons(work, event),
+        *_buttons(work, event, clock),
         *cases.pager("event.open", page, len(versions), subject=subject_id, number=number),
     ]
     rows.append([Button("event.button.list", "event.list", {"subject": subject.id})])
     pairs = list(zip([None, *versions[:-1]], versions, strict=True))[::-1]
     shown = pairs[page * cases.PER_PAGE : (page + 1) * cases.PER_PAGE]
-    clock = sae_clock.of_event(work, event)
     work.answer(
         "event.card",
         rows,
@@ -176,7 +176,7 @@ def show_event(work: Work, subject_id: int, number: int, page: int = 0) -> None:
     )
 
 
-def _buttons(work: Work, event: AdverseEvent) -> list[list[Button]]:
+def _buttons(work: Work, event: AdverseEvent, clock: SeriousClock | None) -> list[list[Button]]:
     if work.caller.role not in CLINICAL or event.void:
         return []
     args = {"event": event.id}
@@ -185,7 +185,6 @@ def _buttons(work: Work, event: AdverseEvent) -> list[list[Button]]:
         rows.append([Button("event.button.judge", "event.judge", args)])
     rows.append([Button("event.button.correct", "event.correct", args)])
     rows.append([Button("event.button.void", "event.void", args)])
-    clock = sae_clock.of_event(work, event)
     if work.caller.role in PHYSICIANS and clock is not None and sae_clock.is_running(clock):
         rows.append([Button("event.button.reported", "event.reported", {"clock": clock.id})])
     if event.sources:

@@ -25,7 +25,6 @@ from bot.work import Button, Day, Lines, Text, Work
 # As Telegram names what a message holds. An animation is named as a document too, so it comes first.
 KINDS = ("animation", "photo", "voice", "audio", "video", "video_note", "document")
 FILE = "evidence.file"  # the purpose of a message that shows a file
-ALBUM = "album"
 SEEN = "evidence_seen"
 # Characters of a caption in a case; all of them are kept.
 LONGEST_QUOTE = 1000
@@ -48,7 +47,7 @@ class Sent:
 
     @property
     def parcel(self) -> str:
-        return f"message:{self.message_id}" if self.album is None else f"{ALBUM}:{self.album}"
+        return f"message:{self.message_id}" if self.album is None else f"{stored.ALBUM}:{self.album}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +127,17 @@ def _tell_staff(work: Work, item: Evidence, file: EvidenceFile, *, begins: bool)
 def _told(work: Work, item: Evidence) -> Text:
     sent = item.sent_at.astimezone(work.settings.zone)
     values: dict[str, object] = {
-        "who": Text(f"relation.{item.given_by.partition(':')[0]}"),
+        "who": _sender(item),
         "what": what(item),
         "day": Day(sent.date(), "short_day"),
         "time": f"{sent:%H:%M}",
     }
     return Text("request.sent", values)
+
+
+def _sender(sent: Evidence | EvidenceFile) -> Text:
+    """Return who sent it: the patient, or a caregiver."""
+    return Text(f"relation.{sent.given_by.partition(':')[0]}")
 
 
 def _captions(work: Work, item: Evidence) -> list[Text]:
@@ -143,7 +147,7 @@ def _captions(work: Work, item: Evidence) -> list[Text]:
 
 def what(item: Evidence) -> Text:
     """Return what was sent, as everybody reads it."""
-    return Text(f"evidence.what.{ALBUM if item.parcel.startswith(ALBUM) else item.kind}")
+    return Text(f"evidence.what.{stored.kind_of(item)}")
 
 
 def answer(work: Work, item: Evidence) -> None:
@@ -210,7 +214,7 @@ def _card(work: Work, item: Evidence) -> None:
         code=subject.code,
         what=what(item),
         n=len(stored.files(work.session, item)),
-        who=Text(f"relation.{item.given_by.partition(':')[0]}"),
+        who=_sender(item),
         at=_moment(work, item.sent_at),
         words=Lines(_captions(work, item) or [Text("evidence.no_words")]),
         viewed=_by(work, item.first_viewed_at, item.first_viewed_by, "evidence.viewed.nobody"),
@@ -258,7 +262,7 @@ def show(work: Work, args: dict[str, Any]) -> None:
             purpose=FILE,
             about_id=file.id,
             code=subject.code,
-            who=Text(f"relation.{file.given_by.partition(':')[0]}"),
+            who=_sender(file),
             at=_moment(work, file.sent_at),
             words=(file.caption or "")[:LONGEST_QUOTE],
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam
 from sqlmodel import col, select
@@ -10,7 +11,7 @@ from bot.domain.reminders import CanWait, Importance, Room, daily_at, room_today
 from bot.store import agenda, outbox, people
 from bot.store.models import Account, AgendaItem, Subject
 from bot.usecases import outage, zones
-from bot.work import Work
+from bot.work import Keyboard, Lane, Work
 
 REMINDER = "visit.reminder"
 ANNOUNCE = "visit.announce"
@@ -134,6 +135,44 @@ def moment(
             case Room.PUT_OFF:
                 continue
     return None
+
+
+def put(
+    work: Work,
+    subject: Subject,
+    item: AgendaItem,
+    key: str,
+    keyboard: Keyboard,
+    *,
+    purpose: str,
+    about_id: int | None,
+    asked: str,
+    until: datetime,
+    useful_until: datetime | None,
+    **said: Any,
+) -> int:
+    """Put a question on the patient's phones; return how many there are. ``asked`` names it, so that it comes once.
+
+    Where it finds no room until ``until`` it is skipped, and it stays readable that this phone was spared it.
+    """
+    readers, first = people.patient_first(work.session, subject.id or 0), decides(work, subject)
+    for account in readers:
+        shown = account == first or moment(work, subject, account, item.kind, until, besides=item)
+        message = work.say(
+            account,
+            key,
+            keyboard,
+            lane=Lane.REMINDER,
+            purpose=purpose,
+            about_id=about_id,
+            subject_id=subject.id,
+            dedupe_key=f"{asked}:{account.id}",
+            useful_until=useful_until,
+            **said,
+        )
+        if not shown and message is not None:
+            outbox.close(message, "skipped", work.now, ENOUGH)
+    return len(readers)
 
 
 def merges(work: Work) -> timedelta:

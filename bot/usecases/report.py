@@ -26,6 +26,7 @@ from bot.domain.scores import with_scores
 from bot.domain.triage import TriageDecision, triage
 from bot.domain.urgency import Urgency, highest
 from bot.store import people
+from bot.store.adverse_events import RESPONSE
 from bot.store.models import AgendaItem, Answer, Dialogue, Escalation, Response, Subject
 from bot.usecases import escalate, forms, measured, refusals, screens
 from bot.work import Button, Day, Lane, Lines, Text, Work
@@ -243,9 +244,7 @@ def _as_given(item: Item, value: Any) -> Any:
     return (value,) if item.kind is ItemKind.MULTI else value
 
 
-def take_correction(
-    work: Work, response: Response, item: Item, value: Value, said: str, version: int, *, odd: bool = False
-) -> None:
+def take_correction(work: Work, response: Response, item: Item, value: Value, said: str, version: int) -> None:
     """Take an answer in place of an earlier version of it; what it leads to is asked and triaged as always.
 
     A second tap, or one on an old question, finds that version replaced already.
@@ -256,13 +255,13 @@ def take_correction(
         work.note("toast.already_recorded")
         return
     store(work, response, item, value, said, correction=True)
-    if response.submitted_at is not None and not item.after:
-        # It is open again until what the new answer leads to has been asked.
-        response.submitted_at = None
-        work.session.flush()
     if item.after:
         afterwards().settle(work, response)
         return
+    if response.submitted_at is not None:
+        # It is open again until what the new answer leads to has been asked.
+        response.submitted_at = None
+        work.session.flush()
     given, questionnaire = answers(work, response), questionnaire_of(work, response)
     if _act_on_danger(work, response, given):
         return
@@ -575,7 +574,7 @@ def tell_staff(work: Work, response: Response, urgency: Urgency, because: Sequen
 
 def source_of(response: Response) -> str:
     """Return how a case names what this report told it."""
-    return f"response:{response.id}"
+    return f"{RESPONSE}{response.id}"
 
 
 def summary(work: Work, response: Response) -> list[Text]:

@@ -17,8 +17,6 @@ from bot.usecases import report as symptoms
 from bot.usecases.refusals import ButtonStale
 from bot.work import Lines, Work
 
-CASE, RESPONSE = "case:", "response:"
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -38,11 +36,12 @@ def reports(work: Work, subject: Subject) -> list[Report]:
     found, in_cases = [], set()
     for case in stored.symptom_cases(work.session, subject):
         in_cases |= {each["source"] for each in json.loads(case.summary)}
-        given = decided.get(f"{CASE}{case.id}", [])
+        source = f"{stored.CASE}{case.id}"
+        given = decided.get(source, [])
         open_ = not given or given[-1].decided_at < told_at.get(case.id or 0, case.opened_at)
-        found.append(Report(f"{CASE}{case.id}", case.opened_at, case.urgency, tuple(case.because), open_, given))
+        found.append(Report(source, case.opened_at, case.urgency, tuple(case.because), open_, given))
     for response in stored.responses(work.session, subject):
-        source = f"{RESPONSE}{response.id}"
+        source = f"{stored.RESPONSE}{response.id}"
         if source in in_cases or (response.urgency == Urgency.GREEN and not response.because):
             continue
         given = decided.get(source, [])
@@ -65,10 +64,10 @@ def find(work: Work, subject: Subject, source: str) -> Report:
 
 def said(work: Work, source: str) -> Lines:
     """Return what was reported, a line each."""
-    number = int(source.partition(":")[2])
-    if source.startswith(CASE):
-        return escalate.summary_of(work.session.get_one(Escalation, number), whole=True)
-    return Lines(symptoms.summary(work, work.session.get_one(Response, number)))
+    if (case_id := stored.case_of(source)) is not None:
+        return escalate.summary_of(work.session.get_one(Escalation, case_id), whole=True)
+    response = work.session.get_one(Response, int(source.removeprefix(stored.RESPONSE)))
+    return Lines(symptoms.summary(work, response))
 
 
 def decide(

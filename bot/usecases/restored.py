@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from bot.store import agenda, audit, backup
 from bot.store.models import AgendaItem, Heartbeat, InboxUpdate, Lease, OutboxMessage
-from bot.usecases import checkin, outage, redeliver, tablets, visit_reminders
+from bot.usecases import outage, redeliver, repeating, tablets, visit_reminders
 from bot.work import Work
 
 # What was asked after an older outage may have been asked; everybody is asked anew.
@@ -85,10 +85,7 @@ def _skip_polite(work: Work, reason: str) -> int:
         agenda.close(item, "skipped", work.now, reason)
     work.session.flush()
     for item in due:
-        if item.kind == tablets.PROMPT:
-            tablets.after_skipped(work, item)
-        elif item.kind == checkin.ASK:
-            checkin.after_skipped(work, item)
+        repeating.go_on(work, item)
     return len(due)
 
 

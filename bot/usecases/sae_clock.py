@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlmodel import col, or_, select
 
 from bot.domain.roles import CLINICAL
+from bot.store import adverse_events as stored
 from bot.store import people
 from bot.store.models import AdverseEvent, AgendaItem, Escalation, SeriousClock, Subject
 from bot.work import Button, Lane, Text, Work
@@ -75,7 +76,7 @@ def of_case(work: Work, case_id: int) -> SeriousClock | None:
 
 def of_event(work: Work, event: AdverseEvent) -> SeriousClock | None:
     """Return the clock of an event: its own, or that of the case from which it came."""
-    cases = [int(source.removeprefix("case:")) for source in event.sources if source.startswith("case:")]
+    cases = [number for number in map(stored.case_of, event.sources) if number is not None]
     return work.session.exec(
         select(SeriousClock)
         .where(

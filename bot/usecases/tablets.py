@@ -13,11 +13,11 @@ from bot.domain.parsing import Reading, Unreadable
 from bot.domain.participation import ParticipationState, may_be_asked
 from bot.domain.roles import SUBJECT_SIDE
 from bot.domain.urgency import Urgency
-from bot.store import agenda, outbox, people, reach
+from bot.store import agenda, reach
 from bot.store.models import AgendaItem, DoseOrder, DosePrompted, DoseReport, Subject
 from bot.usecases import escalate, forms, polite, report, screens, speak
 from bot.usecases.forms import Choice, Field, Form, Values
-from bot.work import Button, Day, Lane, Text, Work
+from bot.work import Button, Day, Text, Work
 
 PROMPT = polite.PROMPT
 NUDGE = polite.NUDGE
@@ -127,29 +127,23 @@ def nudge(work: Work, item: AgendaItem) -> str:
 
 
 def _put(work: Work, subject: Subject, day: date, item: AgendaItem, key: str) -> bool:
-    readers = people.patient_first(work.session, subject.id or 0)
-    decides = polite.decides(work, subject)
-    for account in readers:
-        until = item.useful_until or work.now
-        room = account == decides or polite.moment(work, subject, account, item.kind, until, besides=item)
-        message = work.say(
-            account,
-            key,
-            answer_buttons(day, nudged=key == "tablets.ask_again"),
-            lane=Lane.REMINDER,
-            purpose=PROMPT,
-            about_id=subject.id,
-            subject_id=subject.id,
-            single_use=True,
-            dedupe_key=f"{item.key}:{account.id}",
-            useful_until=item.useful_until,
-            day=Day(day),
-        )
-        if not room and message is not None:
-            outbox.close(message, "skipped", work.now, polite.ENOUGH)
+    readers = polite.put(
+        work,
+        subject,
+        item,
+        key,
+        answer_buttons(day, nudged=key == "tablets.ask_again"),
+        purpose=PROMPT,
+        about_id=subject.id,
+        asked=item.key,
+        until=item.useful_until or work.now,
+        useful_until=item.useful_until,
+        single_use=True,
+        day=Day(day),
+    )
     if readers and key == "tablets.ask":
         _plan_nudge(work, subject, day)
-    return bool(readers)
+    return readers > 0
 
 
 def _nudge_key(subject: Subject, day: date) -> str:

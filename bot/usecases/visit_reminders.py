@@ -365,7 +365,8 @@ def _news_until(work: Work, subject: Subject, reader: Account) -> datetime:
     """Return until when an announcement tells a reader what other messages did not tell before, or not today."""
     morning = polite.next_morning(work, subject)
     coming, before = _to_announce(work, subject), _told_plans(work, reader, work.now - LONGEST_AHEAD)
-    first = min([*(_until(work, each) for each in coming), *_in_vain(work, coming, before)], default=work.now)
+    vain = _in_vain(work, coming, before)
+    first = min([*(_until(work, each) for each in coming), *vain], default=work.now)
     if first > morning:
         return first
     today = _told_today(work, reader)
@@ -374,7 +375,7 @@ def _news_until(work: Work, subject: Subject, reader: Account) -> datetime:
         for each in coming
         if each.target_on not in today and (each.id, each.plan_version) not in before
     ]
-    return min([*news, *_in_vain(work, coming, before)], default=morning + timedelta(days=1))
+    return min([*news, *vain], default=morning + timedelta(days=1))
 
 
 def _in_vain(work: Work, coming: Sequence[Visit], told: Collection[tuple[int | None, int]]) -> list[datetime]:
