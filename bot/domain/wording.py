@@ -111,6 +111,13 @@ _SOUGHT_ONCE = (
 )  # fmt: skip
 
 
+# Every word of the lexicon goes through these at the start, every text of a patient later.
+_BLANKS = re.compile(r"[^\S\n]+")
+_BETWEEN_SIGNS = re.compile(rf"(?<={CJK}) (?={CJK})")
+_THRICE = re.compile(r"([a-z])\1{2,}")
+_LONG_WORD = re.compile("[a-z]{7,}")
+
+
 def normalise(text: str) -> str:
     """Return ``text`` in one form, before anything of the lexicon is known.
 
@@ -119,9 +126,9 @@ def normalise(text: str) -> str:
     """
     words = unicodedata.normalize("NFKC", text).lower()
     words = words.replace("’", "'").replace("‘", "'").replace("`", "'").replace("\ufe0f", "")
-    words = re.sub(r"[^\S\n]+", " ", words)
-    words = re.sub(rf"(?<={CJK}) (?={CJK})", "", words)
-    return re.sub(r"([a-z])\1{2,}", r"\1\1", words)
+    words = _BLANKS.sub(" ", words)
+    words = _BETWEEN_SIGNS.sub("", words)
+    return _THRICE.sub(r"\1\1", words)
 
 
 def blank(match: re.Match[str]) -> str:
@@ -185,7 +192,7 @@ class Reader:
         words = _TEN_OR_SO.sub("十", words)
         words = _SEVEN_OR_EIGHT.sub(r"\2", words)
         words = english_digits(_CHINESE_NUMBER.sub(_chinese_digits, words))
-        return re.sub(r"[a-z]{7,}", lambda match: self._meant(match.group()), words)
+        return _LONG_WORD.sub(lambda match: self._meant(match.group()), words)
 
     def hits(self, words: str) -> list[Hit]:
         """Return every place where a concept or a request stands, overlapping ones included."""
