@@ -9,7 +9,7 @@ from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.dosing import Formulation
-from bot.domain.escalation import CaseState
+from bot.domain.escalation import CaseState, Lapse
 from bot.domain.measures import Doubt
 from bot.domain.participation import ParticipationState
 from bot.domain.reach import Lost
@@ -23,6 +23,7 @@ from bot.store import evidence as came
 from bot.texts import LOCALES
 from bot.usecases import (
     arms,
+    cases,
     closing,
     enrol,
     event_forms,
@@ -67,6 +68,10 @@ FAMILIES: Mapping[str, Members] = {
     "*.*": _form_fields,
     "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
     "arm.order.*": lambda: (arms.AS_BEFORE, arms.NEW),
+    "case.ask.*": lambda: Lapse,
+    "case.lapse.*": lambda: Lapse,
+    "case.read_back.*": lambda: cases.READ_BACKS,
+    "case.read_back.do.*": lambda: cases.READ_BACKS,
     "case.state.*": lambda: CaseState,
     # Collected from the calls of `escalate.step`, whose words become the keys.
     "case.step.*": lambda: (),
@@ -122,6 +127,7 @@ PROTOCOL_VALUES: Mapping[str, frozenset[str]] = {
     "reminder.": frozenset({"day", "what", "bring", "place", "phone"}),
     "triage.": frozenset({"phone"}),
     "consent.text": frozenset({"phone"}),
+    "outcome.told.": frozenset({"day", "phone"}),
 }
 
 

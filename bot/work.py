@@ -112,6 +112,8 @@ class Work:
         self.press: Press | None = None
         self.again = False  # True: this may have been done before, so what is said may have been said
         self.chosen = True  # False: the pressed button was too late to choose anything
+        self.said_at: datetime | None = None  # when a person wrote what this work answers, as Telegram says
+        self.received_at: datetime | None = None  # when the update was stored
         self.caller_name = ""  # as Telegram shows it; only greeted with, never an identity (DI-10)
         audit.attribute(session, at=now, actor=caller.label, cause=cause)
 

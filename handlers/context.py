@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -91,6 +92,8 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
             account, caller = met.account, met.caller
             work = Work(session, deps, caller, f"update:{update.update_id}", now)
             work.caller_name = user.full_name[:NAME_LENGTH]
+            work.said_at = _said_at(update)
+            work.received_at = taken.row.received_at if taken.row is not None else None
             # After a restore nobody knows whether an update was handled before; only then has it a reason.
             work.again = taken.row is not None and taken.row.reason is not None
             # Whoever writes can be reached again.
@@ -117,6 +120,11 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
         deps.outgoing.set()
         if update.callback_query is not None:
             await answer_press(update.callback_query, toast)
+
+
+def _said_at(update: Update) -> datetime | None:
+    """Return when a message was written; Telegram does not say when a button was pressed."""
+    return update.message.date if update.message is not None else None
 
 
 def _attempt(work: Work, body: UseCase, *, missed: bool) -> None:

@@ -19,7 +19,7 @@ async def on_tablets(update: Update, context: TrialContext) -> None:
 
 
 async def on_team(update: Update, context: TrialContext) -> None:
-    await context.handle(update, "team", speak.talk)
+    await context.handle(update, "team", speak.show_team)
 
 
 async def on_stop(update: Update, context: TrialContext) -> None:

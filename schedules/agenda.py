@@ -13,7 +13,9 @@ from bot.usecases import (
     chase,
     checkin,
     closures,
+    digest,
     escalate,
+    lapse,
     outage,
     overdue,
     polite,
@@ -36,6 +38,8 @@ WorkOn = Callable[[Work, AgendaItem], str]
 
 ESCALATIONS: Mapping[str, WorkOn] = {
     escalate.NEXT_PAGE: escalate.page_due,
+    escalate.LAPSE: lapse.due,
+    escalate.DIGEST: digest.send,
     report.SILENCE: report.silent,
     readings.SILENCE: readings.silent,
     speak.DOUBT: speak.doubt_silent,

@@ -44,7 +44,10 @@ TELLTALE = (
 )
 # Only staff read these.
 FOR_STAFF = (
-    "adherence.", "age.", "alerts.", "arm.", "case.ask_outcome", "case.card", "case.details", "case.no_phone",
+    "adherence.", "age.", "alerts.", "arm.", "case.answered", "case.ask.", "case.ask_hand_over", "case.ask_note",
+    "case.ask_outcome", "case.ask_reply", "case.card", "case.declined", "case.digest", "case.lapse", "case.nobody_to",
+    "case.offer", "case.read_back", "case.reply", "case.talk", "case.told.declined", "case.told.lapsed",
+    "case.details", "case.no_phone",
     "case.outcome", "case.owner", "case.page", "case.repeat", "case.resolved", "case.state", "case.step",
     "case.summary", "case.told.colleague", "case.told.settled", "change.", "closing.ask", "closing.done",
     "closing.field", "closing.invited_again", "closing.summary", "closure.", "deviation.", "deviations.", "due.",
@@ -77,7 +80,7 @@ def for_patients() -> tuple[Text, ...]:
     return tuple(
         each
         for each in every_text()
-        if not each[0].startswith((*FOR_STAFF, *PARTS))
+        if (each[0].startswith("outcome.told.") or not each[0].startswith((*FOR_STAFF, *PARTS)))
         and ".button." not in each[0]
         and ".toast." not in each[0]
         and each[0] not in options
@@ -169,6 +172,7 @@ def test_each_language_speaks_for_itself() -> None:
 def test_emergency_texts_name_120() -> None:
     emergency = (
         "triage.red_", "triage.paged", "report.silence.red", "report.added", "case.nobody_reached",
+        "case.nobody_took_over", "case.from_staff", "outcome.told.",
         "case.told.taken_over", "speak.is_it_now", "speak.danger_not_enrolled", "report.trouble.ask",
         "report.sudden.what.ask",
     )  # fmt: skip
@@ -183,7 +187,7 @@ def test_wherever_the_site_number_is_known_it_stands_beside_120() -> None:
         (key, locale)
         for key, locale, said in every_text()
         if "phone" in (usages[key].given or ())
-        and not key.startswith(("case.page", "case.card", "patient."))
+        and not key.startswith(("case.page", "case.card", "case.offered", "case.reply", "patient."))
         and not ("{phone}" in said and "120" in said)
     ]
     # What is agreed to one by one follows a text that names both.

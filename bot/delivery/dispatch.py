@@ -22,7 +22,7 @@ from bot.store import outbox
 from bot.store.lease import Deposed
 from bot.store.models import Account, OutboxMessage
 from bot.store.session import DATABASE_FAULTS
-from bot.usecases import escalate, evidence, reach, redeliver, upkeep
+from bot.usecases import digest, escalate, evidence, reach, redeliver, talk, upkeep
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -198,6 +198,8 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
             reach.note(work, work.session.get_one(Account, message.account_id), None)
             if message.purpose == escalate.PAGE:
                 escalate.page_sent(work, message)
+            if message.purpose == digest.PURPOSE:
+                digest.sent(work, message)
             if message.purpose == evidence.FILE:
                 evidence.shown(work, message)
         case Throttled(wait):
@@ -207,12 +209,16 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
         case Unreachable(reason):
             outbox.close(message, "failed", now, reason)
             reach.note(work, work.session.get_one(Account, message.account_id), reason)
+            if message.purpose == talk.PURPOSE:
+                talk.not_delivered(work, message)
             _page_others(work, message)
         case Refused(reason):
             outbox.close(message, "failed", now, reason)
             log.error("outbox.refused", message=message.id, purpose=message.purpose, reason=reason)
             if message.purpose == evidence.FILE:
                 evidence.refused(work, message)
+            elif message.purpose == talk.PURPOSE:
+                talk.not_delivered(work, message)
             else:
                 upkeep.report_refused(work, message)
             _page_others(work, message)

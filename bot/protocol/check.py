@@ -169,6 +169,8 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(request.button, "lexicon.yaml", request.id)
     for outcome in protocol.outcomes:
         yield TextUse(outcome.text, "escalation.yaml", outcome.code)
+        if outcome.told is not None:
+            yield TextUse(outcome.told, "escalation.yaml", outcome.code)
 
 
 def _text_problems(protocol: Protocol, known_texts: Mapping[str, Collection[str]]) -> Iterator[ProtocolProblem]:
@@ -941,8 +943,16 @@ def _chain_missing(protocol: Protocol, file: str, entry: str, urgency: Urgency) 
 def _chain_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     file = "escalation.yaml"
     yield from _twice(file, (outcome.code for outcome in protocol.outcomes))
-    if not protocol.outcomes:
-        yield ProtocolProblem(file, "outcomes", "a case could not be closed: there is no outcome")
+    for kind in ("symptom", "request"):
+        if not any(kind in outcome.of for outcome in protocol.outcomes):
+            yield ProtocolProblem(file, "outcomes", f"a {kind} case could not be closed: there is no outcome for it")
+    for outcome in protocol.outcomes:
+        if "symptom" in outcome.of and outcome.told is None:
+            yield ProtocolProblem(file, outcome.code, "told is missing: what the subject hears of it")
+    if protocol.digest.waits_at_most_days < 1:
+        yield ProtocolProblem(file, "digest", "waits_at_most_days must be at least 1")
+    if protocol.conversation.open_hours < 1:
+        yield ProtocolProblem(file, "conversation", "open_hours must be at least 1")
     for name in CHAINS:
         if name not in protocol.chains:
             yield ProtocolProblem(file, name, "there is no chain of this name")
@@ -953,6 +963,13 @@ def _chain_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
             yield ProtocolProblem(file, chain.urgency, "acknowledge_within_minutes must be above 0")
         if chain.steps[0].after_minutes != 0:
             yield ProtocolProblem(file, chain.urgency, "the first step must come at 0 minutes")
+        limits = chain.limits
+        if chain.urgency == "red" and (limits.read_back_minutes is None or limits.contact_minutes is None):
+            yield ProtocolProblem(file, chain.urgency, "limits: red needs read_back_minutes and contact_minutes")
+        if limits.outcome_minutes is None:
+            yield ProtocolProblem(file, chain.urgency, "limits: outcome_minutes is missing; nobody would miss it")
+        if (limits.read_back_minutes or 0) > (limits.contact_minutes or limits.read_back_minutes or 0):
+            yield ProtocolProblem(file, chain.urgency, "limits: read_back_minutes must not be above contact_minutes")
         if chain.urgency == "red" and chain.steps[-1].repeat_minutes is None:
             yield ProtocolProblem(file, chain.urgency, "the last step of red must repeat: it never ends")
         for step in chain.steps:

@@ -148,6 +148,8 @@ def load(folder: Folder) -> Protocol:
         lexicon=Lexicon(**{field.name: getattr(lexicon, field.name) for field in fields(Lexicon)}),
         measures=measures,
         adverse_events=events,
+        digest=escalation.digest,
+        conversation=escalation.conversation,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         outcomes=escalation.outcomes,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import time
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
@@ -172,8 +172,38 @@ class EscalationFile:
     """escalation.yaml."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    digest: DigestRule
+    conversation: ConversationRule
     chains: tuple[Chain, ...]
-    outcomes: tuple[Choice, ...]
+    outcomes: tuple[CaseOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DigestRule:
+    """How long what can wait for the next working day may wait, in days, however long the clinic is closed."""
+
+    waits_at_most_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRule:
+    """For how many hours after a message of staff a subject's words belong to it, without a button."""
+
+    open_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOutcome:
+    """How a case may end: its wording for staff, what the subject hears of a symptom case, and which cases it fits.
+
+    ``contact``: it cannot be so unless staff were in touch with the subject.
+    """
+
+    code: str
+    text: str
+    of: tuple[Literal["symptom", "request"], ...]
+    told: str | None = None
+    contact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +310,10 @@ class Protocol:
     lexicon: Lexicon
     measures: MeasuresFile
     adverse_events: AdverseEventsFile
+    digest: DigestRule
+    conversation: ConversationRule
     chains: Mapping[str, Chain]
-    outcomes: tuple[Choice, ...]
+    outcomes: tuple[CaseOutcome, ...]
 
     @property
     def dose_bands(self) -> tuple[DoseBand, ...]:

@@ -443,15 +443,24 @@ class Escalation(Audited, table=True):
     summary: str = Field(sa_type=Encrypted)  # JSON: what was told, by source, as text keys with values
     visit_id: int | None = Field(default=None, foreign_key="visit.id")
     raised_by: str
+    said_at: datetime | None = None  # when the person wrote it, as Telegram says; of a press Telegram says nothing
+    received_at: datetime | None = None  # when the update that raised it was stored
     opened_at: datetime
     chain_started_at: datetime
     pages: int = 0
     last_paged_at: datetime | None = None
-    page_sent_at: datetime | None = None
+    page_sent_at: datetime | None = None  # of the chain that runs now
+    first_page_sent_at: datetime | None = None  # of the case
     first_viewed_at: datetime | None = None
     acknowledged_at: datetime | None = None
     acknowledged_by_id: int | None = Field(default=None, foreign_key="staff_member.id")
-    contacted_at: datetime | None = None
+    first_acknowledged_at: datetime | None = None  # of the case
+    lapsed_at: datetime | None = None  # when paging went on although somebody had taken it
+    read_back_at: datetime | None = None  # when the owner confirmed what they do
+    offered_to_id: int | None = None  # the colleague who was asked to take it over
+    tried_at: datetime | None = None  # the owner's last try to reach the subject
+    contacted_at: datetime | None = None  # since it was taken over last
+    first_contacted_at: datetime | None = None  # of the case
     resolved_at: datetime | None = None
     resolved_by_id: int | None = Field(default=None, foreign_key="staff_member.id")
     outcome: str | None = None
@@ -468,6 +477,18 @@ class EscalationStep(Audited, table=True):
     at: datetime
     by: str
     said: str | None = Field(default=None, sa_type=Encrypted)
+
+
+class CaseMessage(Audited, table=True):
+    """One message between staff and a subject about a case, carried by the bot."""
+
+    __tablename__ = "case_message"
+
+    id: int | None = Field(default=None, primary_key=True)
+    escalation_id: int = Field(foreign_key="escalation.id", index=True)
+    by: str
+    words: str = Field(sa_type=Encrypted)
+    at: datetime
 
 
 # What patients send that is no text

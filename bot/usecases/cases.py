@@ -5,19 +5,24 @@ from typing import Any
 from sqlmodel import col, func, select
 
 from bot.domain import escalation as rules
-from bot.domain.escalation import CaseEvent, CaseState, RefusedTransition
+from bot.domain.escalation import CaseEvent, CaseState
+from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import CLINICAL
-from bot.domain.urgency import Urgency
 from bot.store import audit, people
 from bot.store import evidence as came
 from bot.store.adverse_events import CASE
 from bot.store.measurements import SLIP
-from bot.store.models import Escalation, EscalationStep, OutboxMessage, StaffMember, Subject, Visit
+from bot.store.models import Escalation, EscalationStep, Subject, Visit
 from bot.store.visits import PLANNED
-from bot.usecases import escalate, sae_clock
-from bot.work import Button, Day, Lane, Lines, Text, Work
+from bot.usecases import escalate, forms, lapse, owning, sae_clock, talk
+from bot.usecases.forms import Field, Form, Values
+from bot.work import Button, Day, Lines, Text, Work
 
 PER_PAGE = 8
+# So many of the last things that happened to a case are shown; all are kept.
+STEPS = 8
+# What an owner may say they do now.
+READ_BACKS = ("phone_now", "with_patient", "help_sent")
 # What may be a slip of a laboratory.
 SLIPS = ("photo", "document")
 # Of what came with a request, so many are one tap away; the rest is in the list.
@@ -89,22 +94,29 @@ def open_case(work: Work, args: dict[str, Any]) -> None:
 
 
 def show_case(work: Work, case: Escalation) -> None:
+    """Show all there is to know of a case, first what its owner is asked to do."""
     subject = work.session.get_one(Subject, case.subject_id)
+    clock = sae_clock.of_case(work, case.id or 0)
+    standing = Text(
+        "case.card.standing",
+        {
+            "state": Text(f"case.state.{case.state}"),
+            "owner": _owner(work, case),
+            "opened": work.texts.moment(case.opened_at, work.settings.zone, work.caller.locale),
+        },
+    )
     work.answer(
         "case.card",
         _buttons(work, case),
         level=Text(escalate.level_of(case)),
         number=case.id,
         code=subject.code,
-        details=escalate.details_of(work, subject),
-        who=Text(f"relation.{escalate.relation_of(case)}"),
+        standing=Lines([standing, *_ask(work, case)]),
         phone=escalate.phone_of(work, subject),
+        who=Text(f"relation.{escalate.relation_of(case)}"),
         summary=escalate.summary_of(case, whole=True),
-        state=Text(f"case.state.{case.state}"),
-        owner=_owner(work, case),
-        opened=work.texts.moment(case.opened_at, work.settings.zone, work.caller.locale),
-        clock=sae_clock.line(work, clock) if (clock := sae_clock.of_case(work, case.id or 0)) is not None else "",
-        steps=_steps(work, case),
+        details=escalate.details_of(work, subject),
+        steps=Lines([*([sae_clock.line(work, clock)] if clock is not None else []), *_steps(work, case)]),
     )
 
 
@@ -114,19 +126,61 @@ def _buttons(work: Work, case: Escalation) -> list[list[Button]]:
     args = {"case": case.id}
     state = CaseState(case.state)
     if state is CaseState.RESOLVED:
-        return _event_button(case)
+        return [*_event_button(case), [Button("case.button.reopen", "case.reopen", args)], *_talk_buttons(work, case)]
     more = [*_visit_buttons(work, case), *_evidence_buttons(work, case), *_event_button(case)]
     if rules.awaits_acknowledgement(state):
-        return [[Button("case.button.acknowledge", "case.acknowledge", args)], *more]
-    rows = more
-    if case.acknowledged_by_id != work.caller.staff_id:
+        return [[Button("case.button.acknowledge", "case.acknowledge", args)], *more, *_talk_buttons(work, case)]
+    rows = []
+    if _must_read_back(work, case):
+        code = work.session.get_one(Subject, case.subject_id).code
+        rows += [
+            [Button(f"case.read_back.do.{how}", "case.read_back", {**args, "how": how}, values={"code": code})]
+            for how in READ_BACKS
+        ]
+    rows += more
+    mine = case.acknowledged_by_id == work.caller.staff_id
+    if not mine:
         rows.append([Button("case.button.take_over", "case.take_over", args)])
     rows += [
         [Button("case.button.spoke", "case.contact", {**args, "spoke": True})],
         [Button("case.button.no_answer", "case.contact", {**args, "spoke": False})],
-        [Button("case.button.resolve", "case.resolve", args)],
+        *_talk_buttons(work, case),
+        [Button("case.button.note", "case.note", args)],
     ]
+    if mine:
+        rows.append([Button("case.button.hand_over", "case.hand_over", args)])
+    rows.append([Button("case.button.resolve", "case.resolve", args)])
     return rows
+
+
+def _talk_buttons(work: Work, case: Escalation) -> list[list[Button]]:
+    """Return what leads to writing with the patient: of a case that is open, and to what was written."""
+    args = {"case": case.id}
+    row = []
+    if CaseState(case.state) is not CaseState.RESOLVED:
+        row.append(Button("case.button.reply", "case.reply", args))
+    if talk.count(work, case):
+        row.append(Button("case.button.talk", "case.talk", args))
+    return [row] if row else []
+
+
+def _must_read_back(work: Work, case: Escalation) -> bool:
+    """Return whether whoever looks has taken the case and not yet said what they do."""
+    return (
+        case.acknowledged_by_id == work.caller.staff_id
+        and CaseState(case.state) is CaseState.ACKNOWLEDGED
+        and case.read_back_at is None
+        and rules.chain_from_dict(case.chain).limits.read_back_minutes is not None
+    )
+
+
+def _ask(work: Work, case: Escalation) -> list[Text]:
+    """Return what the owner is asked to do and until when, while something is awaited of them."""
+    if case.acknowledged_by_id != work.caller.staff_id or (coming := lapse.coming(case)) is None:
+        return []
+    why, at = coming
+    minutes = max(int((at - work.now).total_seconds() // 60), 0)
+    return [Text(f"case.ask.{why}", {"within": how_long(work, minutes)})]
 
 
 def _visit_buttons(work: Work, case: Escalation) -> list[list[Button]]:
@@ -178,68 +232,82 @@ def _event_button(case: Escalation) -> list[list[Button]]:
 
 
 def acknowledge(work: Work, args: dict[str, Any]) -> None:
-    """Take a case over: paging stops, the others see who, the patient is told that a person has it."""
-    case = _locked(work, args)
-    try:
-        case.state = rules.advance(CaseState(case.state), CaseEvent.ACKNOWLEDGE)
-    except RefusedTransition:
-        _say_who_has_it(work, case)
+    """Take a case over: paging stops and the others see who; where the chain wants it, ask what they do now."""
+    case = owning.locked(work, args)
+    if not rules.awaits_acknowledgement(CaseState(case.state)):
+        say_who_has_it(work, case)
         return
-    _own(work, case, "acknowledged")
-    case.acknowledged_at = work.now
-    work.unplan("taken over", kind=escalate.NEXT_PAGE, about_id=case.id)
-    work.silence("taken over", purpose=escalate.PAGE, about_id=case.id)
-    _close_other_pages(work, case)
+    owning.acknowledge(work, case)
     work.note("case.toast.acknowledged")
     show_case(work, case)
-    if case.kind == escalate.SYMPTOM:
-        escalate.tell_subject(
-            work,
-            case,
-            "case.told.taken_over",
-            lane=Lane.RED if Urgency(case.urgency).is_red else Lane.ANSWER,
-            role=Text(f"role.shown.{work.caller.role}"),
-        )
+    if rules.chain_from_dict(case.chain).limits.read_back_minutes is None:
+        owning.tell_taken_over(work, case)
+
+
+def read_back(work: Work, args: dict[str, Any]) -> None:
+    """Take the owner's word for what they do now: only this tells the patient that a person has it."""
+    case = owning.locked(work, args)
+    if case.acknowledged_by_id != work.caller.staff_id or CaseState(case.state) not in rules.OWNED:
+        say_who_has_it(work, case)
+        return
+    if case.read_back_at is None:
+        case.read_back_at = work.now
+        escalate.step(work, case, "read back", args["how"])
+        lapse.watch(work, case)
+        owning.tell_taken_over(work, case)
+    work.note("case.toast.written_down")
+    show_case(work, case)
 
 
 def take_over(work: Work, args: dict[str, Any]) -> None:
-    """Take a case over from a colleague."""
-    case = _locked(work, args)
-    if CaseState(case.state) not in (CaseState.ACKNOWLEDGED, CaseState.IN_ACTION):
-        _say_who_has_it(work, case)
+    """Take a case over from a colleague, or because a colleague asked."""
+    case = owning.locked(work, args)
+    if CaseState(case.state) not in rules.OWNED:
+        say_who_has_it(work, case)
         return
     before = case.acknowledged_by_id
-    _own(work, case, "taken over")
-    if before is not None and before != work.caller.staff_id and (colleague := people.member(work.session, before)):
+    if before == work.caller.staff_id:
+        say_who_has_it(work, case)
+        return
+    case.state = rules.advance(CaseState(case.state), CaseEvent.HAND_OVER)
+    owning.own(work, case, "taken over")
+    lapse.watch(work, case)
+    if before is not None and (colleague := people.member(work.session, before)):
         subject = work.session.get_one(Subject, case.subject_id)
-        work.say(colleague[1], "case.told.colleague", number=case.id, code=subject.code, name=_name(work, case))
+        work.say(
+            colleague[1], "case.told.colleague", number=case.id, code=subject.code, name=owning.name_of(work, case)
+        )
     show_case(work, case)
+    if case.contacted_at is not None or rules.chain_from_dict(case.chain).limits.read_back_minutes is None:
+        owning.tell_taken_over(work, case)
 
 
 def record_contact(work: Work, args: dict[str, Any]) -> None:
-    """Write down that the patient was phoned, and whether somebody answered."""
-    case = _locked(work, args)
-    if CaseState(case.state) is CaseState.ACKNOWLEDGED:
-        case.state = rules.advance(CaseState.ACKNOWLEDGED, CaseEvent.START_ACTION)
-    elif CaseState(case.state) is not CaseState.IN_ACTION:
-        _say_who_has_it(work, case)
+    """Write down that the patient was phoned, and whether somebody answered.
+
+    Who has phoned a patient whose case nobody has (any more) has it from now on.
+    """
+    case = owning.locked(work, args)
+    if CaseState(case.state) is CaseState.RESOLVED:
+        say_who_has_it(work, case)
         return
-    if args["spoke"]:
-        case.contacted_at = case.contacted_at or work.now
-    escalate.step(work, case, "spoke" if args["spoke"] else "no answer")
+    if rules.awaits_acknowledgement(CaseState(case.state)):
+        owning.acknowledge(work, case)
+    owning.contacted(work, case, spoke=args["spoke"])
     work.note("case.toast.written_down")
     show_case(work, case)
 
 
 def ask_outcome(work: Work, args: dict[str, Any]) -> None:
     """Ask for the outcome; a case is never closed without one."""
-    case = _locked(work, args)
-    if CaseState(case.state) not in (CaseState.ACKNOWLEDGED, CaseState.IN_ACTION):
-        _say_who_has_it(work, case)
+    case = owning.locked(work, args)
+    if CaseState(case.state) not in rules.OWNED:
+        say_who_has_it(work, case)
         return
     rows = [
         [Button(outcome.text, "case.outcome", {"case": case.id, "outcome": outcome.code})]
         for outcome in work.protocol.outcomes
+        if case.kind in outcome.of
     ]
     rows.append([Button("form.button.cancel", "case.open", {"case": case.id})])
     subject = work.session.get_one(Subject, case.subject_id)
@@ -247,19 +315,46 @@ def ask_outcome(work: Work, args: dict[str, Any]) -> None:
 
 
 def resolve(work: Work, args: dict[str, Any]) -> None:
-    """Close a case with its outcome."""
-    case = _locked(work, args)
-    try:
-        case.state = rules.advance(CaseState(case.state), CaseEvent.RESOLVE)
-    except RefusedTransition:
-        _say_who_has_it(work, case)
+    """Close a case with its outcome; the patient hears what was kept of it."""
+    case = owning.locked(work, args)
+    if CaseState(case.state) not in rules.OWNED:
+        say_who_has_it(work, case)
         return
-    case.outcome = args["outcome"]
+    outcome = next(each for each in work.protocol.outcomes if each.code == args["outcome"])
+    if outcome.contact and case.first_contacted_at is None:
+        owning.contacted(work, case, spoke=True)
+    case.state = rules.advance(CaseState(case.state), CaseEvent.RESOLVE)
+    case.outcome = outcome.code
     case.resolved_at = work.now
     case.resolved_by_id = work.caller.staff_id
-    escalate.step(work, case, "resolved", case.outcome)
+    owning.end(work, case, "resolved")
+    resolved = escalate.step(work, case, "resolved", case.outcome)
     subject = work.session.get_one(Subject, case.subject_id)
-    work.answer("case.resolved", number=case.id, code=subject.code, outcome=Text(_outcome_key(work, case)))
+    rows = [*_event_button(case), [Button("case.button.reopen", "case.reopen", {"case": case.id})]]
+    work.answer("case.resolved", rows, number=case.id, code=subject.code, outcome=Text(outcome.text))
+    if case.kind == escalate.SYMPTOM and outcome.told is not None:
+        day = Day(case.opened_at.astimezone(work.settings.zone).date(), "short_day")
+        escalate.tell_subject(work, case, outcome.told, once=str(resolved.id), day=day)
+
+
+def reopen(work: Work, args: dict[str, Any]) -> None:
+    """Open a case again that was closed too early; whoever does it has it."""
+    case = owning.locked(work, args)
+    if CaseState(case.state) is not CaseState.RESOLVED:
+        say_who_has_it(work, case)
+        return
+    subject = work.session.get_one(Subject, case.subject_id)
+    other = escalate.open_case(work, subject) if case.kind == escalate.SYMPTOM else None
+    if other is not None:
+        work.note("case.toast.other_open", number=other.id)
+        show_case(work, other)
+        return
+    closed = case.outcome
+    case.state = rules.advance(CaseState.RESOLVED, CaseEvent.REOPEN)
+    case.outcome = case.resolved_at = case.resolved_by_id = case.contacted_at = None
+    escalate.step(work, case, "reopened", closed)
+    owning.acknowledge(work, case)
+    show_case(work, case)
 
 
 def settle(work: Work, case: Escalation, outcome: str) -> None:
@@ -269,12 +364,12 @@ def settle(work: Work, case: Escalation, outcome: str) -> None:
     if rules.awaits_acknowledgement(state):
         state = rules.advance(state, CaseEvent.ACKNOWLEDGE)
         case.acknowledged_at, case.acknowledged_by_id = work.now, work.caller.staff_id
-        work.unplan("settled", kind=escalate.NEXT_PAGE, about_id=case.id)
-        work.silence("settled", purpose=escalate.PAGE, about_id=case.id)
+        case.first_acknowledged_at = case.first_acknowledged_at or work.now
         if work.caller.staff_id is not None:
-            _close_other_pages(work, case)
+            owning.close_other_pages(work, case)
     case.state = rules.advance(state, CaseEvent.RESOLVE)
     case.outcome, case.resolved_at, case.resolved_by_id = outcome, work.now, work.caller.staff_id
+    owning.end(work, case, "settled")
     escalate.step(work, case, "settled", outcome)
     if owner is not None and owner != work.caller.staff_id and (colleague := people.member(work.session, owner)):
         subject = work.session.get_one(Subject, case.subject_id)
@@ -291,35 +386,8 @@ def _outcome_key(work: Work, case: Escalation) -> str:
     return "case.outcome.unknown"
 
 
-def _locked(work: Work, args: dict[str, Any]) -> Escalation:
-    return work.session.exec(select(Escalation).where(Escalation.id == args["case"]).with_for_update()).one()
-
-
-def _own(work: Work, case: Escalation, how: str) -> None:
-    case.acknowledged_by_id = work.caller.staff_id
-    if case.first_viewed_at is None:
-        case.first_viewed_at = work.now
-    sae_clock.seen(work, case.id or 0)
-    escalate.step(work, case, how)
-
-
-def _close_other_pages(work: Work, case: Escalation) -> None:
-    """Show on every page of this case who has it, so that nobody acts twice."""
-    sent = work.session.exec(
-        select(OutboxMessage).where(
-            OutboxMessage.purpose == escalate.PAGE,
-            OutboxMessage.about_id == case.id,
-            col(OutboxMessage.message_id).is_not(None),
-            col(OutboxMessage.pressed_at).is_(None),
-        )
-    ).all()
-    for message in sent:
-        message.pressed_at = work.now
-        taken = work.text("case.page.taken", message.locale, name=_name(work, case))
-        work.edit(message, f"{message.text}\n\n{taken}")
-
-
-def _say_who_has_it(work: Work, case: Escalation) -> None:
+def say_who_has_it(work: Work, case: Escalation) -> None:
+    """Answer a press that comes too late, or from somebody else than the owner: who has it, and the case."""
     if CaseState(case.state) is CaseState.RESOLVED:
         work.note("case.toast.resolved")
     elif case.acknowledged_by_id == work.caller.staff_id:
@@ -327,57 +395,98 @@ def _say_who_has_it(work: Work, case: Escalation) -> None:
     elif case.acknowledged_by_id is None:
         work.note("case.toast.nobody_yet")
     else:
-        work.note("case.toast.taken", name=_name(work, case))
+        work.note("case.toast.taken", name=owning.name_of(work, case))
     show_case(work, case)
-
-
-def _name(work: Work, case: Escalation) -> str:
-    if case.acknowledged_by_id is None:
-        return "—"
-    return work.session.get_one(StaffMember, case.acknowledged_by_id).name
 
 
 def _owner(work: Work, case: Escalation) -> Text:
     if case.acknowledged_by_id is None:
         return Text("case.owner.nobody")
-    return Text("case.owner", {"name": _name(work, case)})
+    return Text("case.owner", {"name": owning.name_of(work, case)})
 
 
-def _steps(work: Work, case: Escalation) -> Lines:
+def _said(step: EscalationStep) -> Text | str:
+    """Return what a step says besides what was done, where staff want to read it in passing."""
+    match step.what:
+        case "note" | "offered":
+            words: Text | str = step.said or ""
+        case "read back":
+            words = Text(f"case.read_back.{step.said}")
+        case "lapsed":
+            words = Text(f"case.lapse.{step.said}")
+        case _:
+            return ""
+    return Text("case.step.said", {"words": words})
+
+
+def _steps(work: Work, case: Escalation) -> list[Text]:
     steps = work.session.exec(
         select(EscalationStep)
         .where(EscalationStep.escalation_id == case.id)
         .order_by(col(EscalationStep.id).desc())
-        .limit(6)
+        .limit(STEPS)
     ).all()
     zone = work.settings.zone
-    return Lines(
-        [
-            Text(
-                "case.step",
-                {
-                    "at": work.texts.moment(step.at, zone, work.caller.locale),
-                    "what": Text(f"case.step.{step.what.replace(' ', '_')}"),
-                    "by": by_whom(work, step.by),
-                },
-            )
-            for step in reversed(steps)
-        ]
-    )
-
-
-def by_whom(work: Work, label: str) -> object:
-    """Return how an author of a record is named to staff."""
-    kind, _, rest = label.partition(":")
-    if kind == "staff":
-        return work.session.get_one(StaffMember, int(rest.split(":")[0])).name
-    return Text(f"relation.{kind if kind in ('patient', 'caregiver') else 'bot'}")
+    return [
+        Text(
+            "case.step",
+            {
+                "at": work.texts.moment(step.at, zone, work.caller.locale),
+                "what": Text(f"case.step.{step.what.replace(' ', '_')}"),
+                "by": owning.by_whom(work, step.by),
+                "said": _said(step),
+            },
+        )
+        for step in reversed(steps)
+    ]
 
 
 def _age(work: Work, case: Escalation) -> str:
-    minutes = int((work.now - case.opened_at).total_seconds() // 60)
+    return how_long(work, int((work.now - case.opened_at).total_seconds() // 60))
+
+
+def how_long(work: Work, minutes: int) -> str:
+    """Return a time in minutes as one says it: in minutes, hours or days."""
     if minutes < 120:
         return work.texts.plural("age.minutes", minutes, work.caller.locale)
     if minutes < 48 * 60:
         return work.texts.plural("age.hours", minutes // 60, work.caller.locale)
     return work.texts.plural("age.days", minutes // 1440, work.caller.locale)
+
+
+# A note
+
+
+def start_note(work: Work, args: dict[str, Any]) -> None:
+    """Ask for words to keep with a case."""
+    case = work.session.get_one(Escalation, args["case"])
+    forms.open_form(work, NOTE, case=case.id)
+
+
+def _note_words(_work: Work, _values: Values, text: str) -> Reading[str]:
+    if not text.strip():
+        raise Unreadable("input.text.empty", text)
+    return Reading(text.strip(), False, text)
+
+
+def _keep_note(work: Work, values: Values) -> None:
+    case = owning.locked(work, values)
+    escalate.step(work, case, "note", values["words"])
+    show_case(work, case)
+
+
+NOTE = forms.register(
+    Form(
+        "case_note",
+        (
+            Field(
+                "words",
+                "case.ask_note",
+                parse=_note_words,
+                said_with=lambda _work, values: {"number": values["case"]},
+            ),
+        ),
+        _keep_note,
+        frozenset(CLINICAL),
+    )
+)

@@ -30,7 +30,11 @@ from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PAGE = "page"
 NEXT_PAGE = "escalation.page"
+LAPSE = "escalation.lapse"
+DIGEST = "escalation.digest"
 SHOWN = 4  # how many of the things told are shown in a page; all of them stay in the case
+# Characters of a person's words in a page; all of them stay in the inbox.
+LONGEST_QUOTE = 3000
 SYMPTOM = "symptom"
 REQUEST = "request"
 BY_STAFF = "value:"  # how the source of a value begins that staff entered
@@ -72,6 +76,8 @@ def raise_case(
         summary=json.dumps([_told(summary, source)], ensure_ascii=False),
         visit_id=visit_id,
         raised_by=work.caller.label,
+        said_at=work.said_at,
+        received_at=work.received_at,
         opened_at=work.now,
         chain_started_at=work.now,
     )
@@ -140,7 +146,7 @@ def tell_anew(work: Work, case: Escalation, summary: Summary, source: str) -> No
     work.session.flush()
     joined = step(work, case, "joined")
     if case.pages or case.acknowledged_by_id is not None:
-        _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
+        _page(work, case, recipients(work, case), "case.page.more", f"more:{joined.id}")
 
 
 def add_details(work: Work, case: Escalation, summary: Summary, source: str) -> None:
@@ -172,7 +178,7 @@ def add_to_request(
         _upgrade(work, case, urgency)
         return
     if case.pages or case.acknowledged_by_id is not None:
-        _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
+        _page(work, case, recipients(work, case), "case.page.more", f"more:{joined.id}")
 
 
 def _join(
@@ -194,7 +200,7 @@ def _join(
         # Whoever took over the earlier danger may not be looking now: a new one pages from the start.
         page_afresh(work, case)
     elif urgency.is_red or case.acknowledged_by_id is not None:
-        _page(work, case, _recipients(work, case), "case.page.more", f"more:{joined.id}")
+        _page(work, case, recipients(work, case), "case.page.more", f"more:{joined.id}")
 
 
 def _upgrade(work: Work, case: Escalation, urgency: Urgency) -> None:
@@ -205,14 +211,21 @@ def _upgrade(work: Work, case: Escalation, urgency: Urgency) -> None:
     page_afresh(work, case)
 
 
-def page_afresh(work: Work, case: Escalation) -> None:
+def page_afresh(work: Work, case: Escalation, event: CaseEvent = CaseEvent.RENEW) -> None:
     """Start the chain of an open case again from its first level; its owner hears of it as well."""
     owner = people.member(work.session, case.acknowledged_by_id) if case.acknowledged_by_id else None
-    case.state = CaseState.OPEN
-    case.acknowledged_at = case.acknowledged_by_id = None
-    case.chain_started_at, case.last_paged_at, case.page_sent_at = work.now, None, None
-    work.unplan("the chain starts again", kind=NEXT_PAGE, about_id=case.id)
+    free(work, case, event, work.now)
+    case.lapsed_at = None
     _start_paging(work, case, also=owner)
+
+
+def free(work: Work, case: Escalation, event: CaseEvent, started_at: datetime) -> None:
+    """Take a case from its owner, so that it is paged again by its chain as from ``started_at``."""
+    case.state = rules.advance(CaseState(case.state), event)
+    case.acknowledged_at = case.acknowledged_by_id = case.offered_to_id = None
+    case.read_back_at = case.tried_at = case.contacted_at = None
+    case.chain_started_at, case.last_paged_at, case.page_sent_at = started_at, None, None
+    work.unplan("the chain starts again", kind=(NEXT_PAGE, LAPSE), about_id=case.id)
 
 
 def hand_back(work: Work, staff_id: int) -> None:
@@ -220,12 +233,16 @@ def hand_back(work: Work, staff_id: int) -> None:
     for case in work.session.exec(
         select(Escalation).where(Escalation.acknowledged_by_id == staff_id, Escalation.state != CaseState.RESOLVED)
     ).all():
-        rules.advance(CaseState(case.state), CaseEvent.REOPEN)
         step(work, case, "handed back")
-        page_afresh(work, case)
+        page_afresh(work, case, CaseEvent.HAND_BACK)
 
 
 def _start_paging(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None = None) -> None:
+    if case.kind == SYMPTOM and Urgency(case.urgency) is Urgency.YELLOW:
+        # One list for all that can wait, so that staff are not flooded.
+        case.chain_started_at = next_morning(work)
+        work.plan(DIGEST, f"digest:{case.chain_started_at.isoformat()}", case.chain_started_at, 0)
+        return
     first = _first_page_at(work, case)
     if first <= work.now:
         page(work, case, also)
@@ -234,21 +251,19 @@ def _start_paging(work: Work, case: Escalation, also: tuple[StaffMember, Account
         work.plan(NEXT_PAGE, f"page:{case.id}:{first.isoformat()}", first, _id(case.id), subject_id=case.subject_id)
 
 
+def next_morning(work: Work) -> datetime:
+    """Return when what can wait goes out: at the opening of the next working day, but within the digest's days."""
+    zone, at = work.settings.zone, work.protocol.yellow_at
+    first = work.today if daily_at(work.today, at, zone) > work.now else work.today + timedelta(days=1)
+    last = work.today + timedelta(days=work.protocol.digest.waits_at_most_days)
+    return daily_at(work.clinic.next_open(first, last) or last, at, zone)
+
+
 def _first_page_at(work: Work, case: Escalation) -> datetime:
-    """Return when the first page goes out: a matter that can wait does not ring at night."""
-    urgency = Urgency(case.urgency)
-    zone, quiet = work.settings.zone, work.protocol.quiet_hours
-    if case.kind == SYMPTOM and (urgency.is_red or urgency is Urgency.AMBER):
-        return work.now
+    """Return when the first page goes out: a request does not ring at night."""
     if case.kind == SYMPTOM:
-        local = work.now.astimezone(zone)
-        opening = daily_at(local.date(), work.protocol.yellow_at, zone)
-        return (
-            opening
-            if opening > work.now
-            else daily_at(local.date() + timedelta(days=1), work.protocol.yellow_at, zone)
-        )
-    return out_of_quiet(work.now, zone, quiet)
+        return work.now
+    return out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours)
 
 
 def page_due(work: Work, item: AgendaItem) -> str:
@@ -265,7 +280,7 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
     chain = rules.chain_from_dict(case.chain)
     coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
     if coming is not None and coming.due_at <= work.now:
-        recipients = _reachable(work, coming.roles)
+        recipients = reachable(work, coming.roles)
         if also is not None and also[1].id not in [account.id for _, account in recipients]:
             recipients.append(also)
         case.pages += 1
@@ -278,6 +293,8 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
         _page(work, case, [account for _, account in recipients], "case.page", str(case.pages))
         if not recipients and Urgency(case.urgency).is_red:
             tell_nobody_reached(work, case)
+        elif chain.steps[coming.step].tell_subject and not coming.repeat:
+            tell_subject(work, case, "case.nobody_took_over", lane=Lane.RED)
         coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
     if coming is not None:
         work.plan(
@@ -289,7 +306,7 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
         )
 
 
-def _reachable(work: Work, roles: Sequence[str]) -> list[tuple[StaffMember, Account]]:
+def reachable(work: Work, roles: Sequence[str]) -> list[tuple[StaffMember, Account]]:
     """Return whom a page can reach: those of the level, else every clinician, else whoever there is."""
     found: Sequence[tuple[StaffMember, Account]] = ()
     for wanted in (roles, [EVERYONE]):
@@ -326,13 +343,14 @@ def page_failed(work: Work, message: OutboxMessage) -> None:
         tell_nobody_reached(work, case)
 
 
-def _recipients(work: Work, case: Escalation) -> list[Account]:
+def recipients(work: Work, case: Escalation) -> list[Account]:
+    """Return who hears of what is new in a case: its owner, else whom its first page reaches."""
     if case.acknowledged_by_id is not None:
         owner = people.member(work.session, case.acknowledged_by_id)
         if owner is not None and owner[1].unreachable_at is None:
             return [owner[1]]
     first = rules.chain_from_dict(case.chain).steps[0]
-    return [account for _, account in _reachable(work, first.roles)]
+    return [account for _, account in reachable(work, first.roles)]
 
 
 def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str, number: str) -> None:
@@ -390,8 +408,10 @@ def page_sent(work: Work, message: OutboxMessage) -> None:
     if case.page_sent_at is not None:
         return
     case.page_sent_at = work.now
+    case.first_page_sent_at = case.first_page_sent_at or work.now
     if case.kind == SYMPTOM and Urgency(case.urgency).is_red:
-        tell_subject(work, case, "triage.paged", lane=Lane.RED)
+        again = case.lapsed_at is not None and rules.awaits_acknowledgement(CaseState(case.state))
+        tell_subject(work, case, "triage.paged_again" if again else "triage.paged", lane=Lane.RED)
 
 
 def tell_nobody_reached(work: Work, case: Escalation) -> None:
@@ -403,8 +423,13 @@ def is_known_to_subject(case: Escalation) -> bool:
     return any(not each["source"].startswith(BY_STAFF) for each in json.loads(case.summary))
 
 
-def tell_subject(work: Work, case: Escalation, key: str, *, lane: Lane = Lane.ANSWER, **values: Any) -> None:
-    """Say something about a case to everybody who speaks for the subject, if they know of it."""
+def tell_subject(
+    work: Work, case: Escalation, key: str, *, lane: Lane = Lane.ANSWER, once: str = "", **values: Any
+) -> None:
+    """Say something about a case to everybody who speaks for the subject, if they know of it.
+
+    Once for each round of pages, or for each ``once``.
+    """
     if not is_known_to_subject(case):
         return
     for account in people.speakers(work.session, case.subject_id):
@@ -415,7 +440,7 @@ def tell_subject(work: Work, case: Escalation, key: str, *, lane: Lane = Lane.AN
             purpose="case",
             about_id=case.id,
             subject_id=case.subject_id,
-            dedupe_key=f"{key}:{case.id}:{case.pages}:{account.id}",
+            dedupe_key=f"{key}:{case.id}:{once or case.pages}:{account.id}",
             phone=work.settings.site_phone,
             **values,
         )
@@ -476,6 +501,19 @@ def _text(entry: Any) -> Any:
 def _id(value: int | None) -> int:
     assert value is not None, "the row has been flushed"
     return value
+
+
+def pass_on(work: Work, subject: Subject, words: str) -> None:
+    """Give staff what a patient wrote, as a request; a long text is cut here, all of it stays in the inbox."""
+    raise_case(work, subject, Urgency.YELLOW, ["message"], [quote(words)], kind=REQUEST)
+
+
+def quote(words: str) -> Text:
+    """Return a person's words as a line of a case."""
+    return Text(
+        "report.line.words",
+        {"words": words if len(words) <= LONGEST_QUOTE else f"{words[:LONGEST_QUOTE]} [...]"},
+    )
 
 
 def count_open(work: Work) -> int:

@@ -8,7 +8,7 @@ from bot.domain.roles import CLINICAL, PHYSICIANS
 from bot.store import adverse_events as stored
 from bot.store import audit
 from bot.store.models import AdverseEvent, ReportDecision, SeriousClock, Subject
-from bot.usecases import cases, reasons, reported, sae_clock, screens
+from bot.usecases import cases, owning, reasons, reported, sae_clock, screens
 from bot.usecases.reported import Report
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -135,7 +135,7 @@ def show_report(work: Work, args: dict[str, Any]) -> None:
 
 
 def _decision(work: Work, decision: ReportDecision) -> Text:
-    by = cases.by_whom(work, decision.decided_by)
+    by = owning.by_whom(work, decision.decided_by)
     at = work.texts.moment(decision.decided_at, work.settings.zone, work.caller.locale)
     if decision.event_number is not None:
         return Text("event.decided.event", {"by": by, "at": at, "number": decision.event_number})
@@ -256,7 +256,7 @@ def _version(work: Work, before: AdverseEvent | None, after: AdverseEvent) -> Te
         {
             "version": after.version,
             "what": Text(f"event.what.{after.what}"),
-            "by": cases.by_whom(work, after.recorded_by),
+            "by": owning.by_whom(work, after.recorded_by),
             "at": work.texts.moment(after.recorded_at, work.settings.zone, work.caller.locale),
             "reason": Text("event.because", {"reason": reasons.shown(after.reason)}) if after.reason else "",
             "changes": Lines(["", *lines]) if lines else "",

@@ -18,7 +18,7 @@ from bot.store import audit, people
 from bot.store import evidence as stored
 from bot.store.measurements import SLIP
 from bot.store.models import Account, Escalation, Evidence, EvidenceFile, OutboxMessage, Subject
-from bot.usecases import cases, escalate, forms, reasons, screens
+from bot.usecases import cases, escalate, forms, owning, reasons, screens
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -226,7 +226,7 @@ def _card(work: Work, item: Evidence) -> None:
 def _by(work: Work, at: datetime | None, by: str | None, nobody: str) -> Text:
     if at is None or by is None:
         return Text(nobody)
-    return Text("evidence.by", {"name": cases.by_whom(work, by), "at": _moment(work, at)})
+    return Text("evidence.by", {"name": owning.by_whom(work, by), "at": _moment(work, at)})
 
 
 def _buttons(work: Work, item: Evidence, subject: Subject, *, shown: bool) -> list[list[Button]]:

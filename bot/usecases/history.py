@@ -8,7 +8,7 @@ from sqlmodel import col, func, select
 from bot.domain.visits import VisitKind
 from bot.store import audit
 from bot.store.models import Subject, SubjectChange
-from bot.usecases import cases, reasons, screens
+from bot.usecases import cases, owning, reasons, screens
 from bot.work import Day, Lines, Text, Work
 
 ARM = "arm"
@@ -73,7 +73,7 @@ def _line(work: Work, change: SubjectChange) -> Text:
     since = "" if change.from_on is None else Text("history.since", {"day": Day(change.from_on)})
     values: dict[str, object] = {
         "at": work.texts.moment(change.changed_at, work.settings.zone, work.caller.locale),
-        "by": cases.by_whom(work, change.changed_by),
+        "by": owning.by_whom(work, change.changed_by),
         "what": _what(change),
         "old": _shown(work, change.what, change.old),
         "new": _shown(work, change.what, change.new),

@@ -14,7 +14,7 @@ from bot.domain.visits import InFuture
 from bot.store import audit
 from bot.store import measurements as stored
 from bot.store.models import Measurement, Subject
-from bot.usecases import cases, forms, measured, reasons, record_visit, screens
+from bot.usecases import cases, forms, measured, owning, reasons, record_visit, screens
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayTooFar
 from bot.work import Button, Day, Lines, Text, Work
@@ -91,7 +91,7 @@ def _version(work: Work, row: Measurement) -> Text:
         "source": Text(f"labs.source.{row.source}"),
         "verified": Text("measure.verified" if row.verified else "measure.unverified"),
         "at": work.texts.moment(row.entered_at, work.settings.zone, work.caller.locale),
-        "by": cases.by_whom(work, row.entered_by),
+        "by": owning.by_whom(work, row.entered_by),
         "transfused": Text(f"labs.transfused.{_coded(row.transfused)}") if row.transfused else Text("form.none"),
         "reason": reasons.shown(row.reason),
     }

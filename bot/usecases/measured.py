@@ -26,7 +26,7 @@ from bot.store import measurements as stored
 from bot.store.models import Measurement, Response, Subject
 from bot.store.models import Weight as WeightRow
 from bot.texts import number
-from bot.usecases import cases, escalate, reasons, screens
+from bot.usecases import escalate, owning, reasons, screens
 from bot.work import Day, Text, Work
 
 READING = "reading:"  # how the source of a reading begins that a patient gave
@@ -256,7 +256,7 @@ def correct(work: Work, subject: Subject, old: Measurement, value: Value | None,
         "what": Text(f"measure.name.{new.measure}"),
         "old": shown(work, value_of(old)),
         "new": Text("measure.taken_out") if new.void else shown(work, value_of(new)),
-        "name": cases.by_whom(work, work.caller.label),
+        "name": owning.by_whom(work, work.caller.label),
     }
     if case is not None:
         escalate.step(work, case, "value corrected", f"{values['old']} -> {number(new.value)}")

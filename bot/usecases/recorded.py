@@ -6,7 +6,7 @@ from typing import Any
 from bot.domain.roles import CLINICAL
 from bot.store import audit, visits
 from bot.store.models import Subject, Visit, VisitRecord
-from bot.usecases import cases, reasons, screens
+from bot.usecases import cases, owning, reasons, screens
 from bot.usecases.visit_names import named, short
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -84,7 +84,7 @@ def show_deviations(work: Work, page: int = 0) -> None:
                     "day": Day(_day(visit, record), "full_day"),
                     "deviations": Lines([Text(f"deviation.{each}") for each in found], between="; "),
                     "reason": reasons.shown(record.reason),
-                    "by": cases.by_whom(work, record.recorded_by),
+                    "by": owning.by_whom(work, record.recorded_by),
                 },
             )
         )
@@ -109,7 +109,7 @@ def _version(work: Work, record: VisitRecord) -> Text:
         "outcome": Text(f"visit.outcome.{record.outcome}"),
         "day": Day(record.held_on, "full_day") if record.held_on else "—",
         "source": Text(f"visit.source.{record.source}"),
-        "by": cases.by_whom(work, record.recorded_by),
+        "by": owning.by_whom(work, record.recorded_by),
         "at": work.texts.moment(record.recorded_at, work.settings.zone, work.caller.locale),
         "reason": reasons.shown(record.reason),
     }

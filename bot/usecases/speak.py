@@ -13,14 +13,12 @@ from bot.domain.roles import STAFF, SUBJECT_SIDE, Role
 from bot.domain.urgency import Urgency
 from bot.store import people
 from bot.store.models import AgendaItem, Dialogue, Doubt, Subject
-from bot.usecases import escalate, evidence, forms, refusals, report, screens
+from bot.usecases import escalate, evidence, forms, refusals, report, screens, talk
 from bot.usecases.forms import Field, Form, Values
 from bot.work import Button, Lane, Text, Work
 
 MESSAGE = "message"
 DOUBT = "danger.silence"
-# Characters of a person's words in a page; all of them stay in the inbox and the doubt.
-LONGEST_QUOTE = 3000
 # Signs that nothing explains, up to which a request counts as the whole of a message.
 SMALL_REST = 3
 MOST_REQUESTS = 3
@@ -50,19 +48,25 @@ def take_text(work: Work, text: str) -> None:
     elif work.caller.role is Role.STRANGER:
         work.answer("speak.stranger", phone=screens.phone(work))
     elif not screens.on_study(screens.subject_of(work)):
-        _pass_on(work, text)
-        work.answer("speak.passed_on_not_on_study", phone=screens.phone(work))
+        _pass_on(work, text, "speak.passed_on_not_on_study")
     elif findings.acted_on is Urgency.YELLOW:
         _take_over(work, findings, text)
     elif findings.requests:
         _answer_requests(work, findings, text)
     else:
-        _pass_on(work, text)
         rows = [
             [Button("menu.button.unwell", "menu.unwell")],
             [Button("menu.button.open", "menu.open")],
         ]
-        work.answer("speak.passed_on", rows, phone=screens.phone(work))
+        _pass_on(work, text, "speak.passed_on", rows)
+
+
+def _pass_on(work: Work, text: str, key: str, rows: list[list[Button]] | None = None) -> None:
+    """Give words to staff: into the conversation that is going on, or as a new matter."""
+    subject = screens.subject_of(work)
+    if not talk.take(work, subject, text):
+        escalate.pass_on(work, subject, text)
+        work.answer(key, rows or [], phone=screens.phone(work))
 
 
 def _take_over(work: Work, findings: Findings, text: str) -> None:
@@ -83,7 +87,7 @@ def _answer_requests(work: Work, findings: Findings, text: str) -> None:
         [Button("menu.button.open", "menu.open")],
     ]
     if not alone:
-        _pass_on(work, text)
+        escalate.pass_on(work, screens.subject_of(work), text)
     work.answer("speak.request" if alone else "speak.request_passed_on", rows, phone=screens.phone(work))
 
 
@@ -101,7 +105,7 @@ def _close_what_was_answered(work: Work, dialogue: Dialogue | None, text: str) -
         return
     if dialogue.kind == report.DIALOGUE:
         report.keep_words(work, dialogue, text)
-    elif dialogue.kind == MESSAGE:
+    elif dialogue.kind in (MESSAGE, talk.ANSWER):
         forms.close(work)  # The words are in the page already.
 
 
@@ -152,12 +156,7 @@ def _raise(work: Work, urgency: Urgency, findings: Findings, text: str) -> None:
     if work.caller.role not in SUBJECT_SIDE:
         return
     subject = screens.subject_of(work)
-    escalate.raise_case(work, subject, urgency, findings.because, [_quote(text)])
-
-
-def _quote(text: str) -> Text:
-    cut = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]} [...]"
-    return Text("report.line.words", {"words": cut})
+    escalate.raise_case(work, subject, urgency, findings.because, [escalate.quote(text)])
 
 
 def _ask_whether_now(work: Work, findings: Findings, text: str) -> None:
@@ -202,7 +201,9 @@ def danger_now(work: Work, args: dict[str, Any]) -> None:
     doubt.answer, doubt.closed_at = "now", work.now
     work.unplan("answered", kind=DOUBT, about_id=doubt.id)
     work.answer("triage.red_120.call", lane=Lane.RED, purpose="triage", phone=screens.phone(work))
-    escalate.raise_case(work, screens.subject_of(work), Urgency(doubt.urgency), doubt.because, [_quote(doubt.words)])
+    escalate.raise_case(
+        work, screens.subject_of(work), Urgency(doubt.urgency), doubt.because, [escalate.quote(doubt.words)]
+    )
 
 
 def danger_not_now(work: Work, args: dict[str, Any]) -> None:
@@ -217,7 +218,7 @@ def danger_not_now(work: Work, args: dict[str, Any]) -> None:
         screens.subject_of(work),
         Urgency.YELLOW,
         doubt.because,
-        [_quote(doubt.words), Text("report.line.not_now")],
+        [escalate.quote(doubt.words), Text("report.line.not_now")],
     )
     work.answer("speak.noted", [[Button("menu.button.unwell", "menu.unwell")]], phone=screens.phone(work))
 
@@ -241,7 +242,7 @@ def doubt_silent(work: Work, item: AgendaItem) -> str:
         subject,
         Urgency(doubt.urgency),
         doubt.because,
-        [_quote(doubt.words), Text("report.line.no_answer")],
+        [escalate.quote(doubt.words), Text("report.line.no_answer")],
     )
     for account in people.speakers(work.session, subject.id or 0):
         work.say(
@@ -258,7 +259,7 @@ def doubt_silent(work: Work, item: AgendaItem) -> str:
 # Talking to the team
 
 
-def talk(work: Work, _args: object = None) -> None:
+def show_team(work: Work, _args: object = None) -> None:
     """Show how to reach a human, and offer to carry a message."""
     rows = [
         [Button("team.button.call_me", "team.call_me")],
@@ -295,14 +296,7 @@ def _words(_work: Work, _values: Values, text: str) -> Reading[str]:
 
 
 def _finish(work: Work, values: Values) -> None:
-    _pass_on(work, values["words"])
-    work.answer("team.message_passed_on", phone=screens.phone(work))
-
-
-def _pass_on(work: Work, text: str) -> None:
-    escalate.raise_case(
-        work, screens.subject_of(work), Urgency.YELLOW, ["message"], [_quote(text)], kind=escalate.REQUEST
-    )
+    _pass_on(work, values["words"], "team.message_passed_on")
 
 
 FORM = forms.register(

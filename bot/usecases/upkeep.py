@@ -88,8 +88,10 @@ def set_back(work: Work, step: timedelta, kinds: Collection[str]) -> None:
     for case in work.session.exec(select(Escalation).where(Escalation.state != CaseState.RESOLVED)).all():
         if case.chain_started_at > work.now:
             case.chain_started_at -= step
-        if case.last_paged_at is not None and case.last_paged_at > work.now:
-            case.last_paged_at -= step
+        for name in ("last_paged_at", "acknowledged_at", "read_back_at", "tried_at"):
+            at = getattr(case, name)
+            if at is not None and at > work.now:
+                setattr(case, name, at - step)
 
 
 def tell_of_step(work: Work, seconds: float) -> None:

@@ -16,6 +16,8 @@ from bot.domain.escalation import (
     CaseState,
     Chain,
     ChainStep,
+    Lapse,
+    Limits,
     NextPage,
     RefusedTransition,
     acknowledge_by,
@@ -23,7 +25,11 @@ from bot.domain.escalation import (
     awaits_acknowledgement,
     chain_from_dict,
     chain_to_dict,
+    lapses_at,
+    level_above,
     next_page,
+    outcome_by,
+    started_at_level,
 )
 
 OPENED = datetime(2026, 3, 2, 19, 0, tzinfo=UTC)
@@ -53,13 +59,22 @@ def minutes_of(page: NextPage) -> float:
     [
         pytest.param(CaseState.OPEN, CaseEvent.PAGE, CaseState.NOTIFIED, id="the first page"),
         pytest.param(CaseState.OPEN, CaseEvent.ACKNOWLEDGE, CaseState.ACKNOWLEDGED, id="seen unpaged"),
+        pytest.param(CaseState.OPEN, CaseEvent.RENEW, CaseState.OPEN, id="worse before the first page"),
         pytest.param(CaseState.NOTIFIED, CaseEvent.PAGE, CaseState.NOTIFIED, id="paged again"),
         pytest.param(CaseState.NOTIFIED, CaseEvent.ACKNOWLEDGE, CaseState.ACKNOWLEDGED, id="taken"),
+        pytest.param(CaseState.NOTIFIED, CaseEvent.RENEW, CaseState.OPEN, id="worse while it rings"),
+        pytest.param(CaseState.ACKNOWLEDGED, CaseEvent.LAPSE, CaseState.OPEN, id="taken and nothing done"),
         pytest.param(CaseState.ACKNOWLEDGED, CaseEvent.START_ACTION, CaseState.IN_ACTION, id="acted on"),
+        pytest.param(CaseState.ACKNOWLEDGED, CaseEvent.HAND_OVER, CaseState.ACKNOWLEDGED, id="another owner"),
+        pytest.param(CaseState.ACKNOWLEDGED, CaseEvent.HAND_BACK, CaseState.OPEN, id="the owner left"),
+        pytest.param(CaseState.ACKNOWLEDGED, CaseEvent.RENEW, CaseState.OPEN, id="worse after it was taken"),
         pytest.param(CaseState.ACKNOWLEDGED, CaseEvent.RESOLVE, CaseState.RESOLVED, id="resolved at once"),
-        pytest.param(CaseState.ACKNOWLEDGED, CaseEvent.REOPEN, CaseState.OPEN, id="handed back"),
+        pytest.param(CaseState.IN_ACTION, CaseEvent.LAPSE, CaseState.OPEN, id="tried, and then nothing"),
+        pytest.param(CaseState.IN_ACTION, CaseEvent.START_ACTION, CaseState.IN_ACTION, id="tried again"),
+        pytest.param(CaseState.IN_ACTION, CaseEvent.HAND_OVER, CaseState.IN_ACTION, id="another owner goes on"),
+        pytest.param(CaseState.IN_ACTION, CaseEvent.HAND_BACK, CaseState.OPEN, id="the owner left in the middle"),
+        pytest.param(CaseState.IN_ACTION, CaseEvent.RENEW, CaseState.OPEN, id="worse while it is acted on"),
         pytest.param(CaseState.IN_ACTION, CaseEvent.RESOLVE, CaseState.RESOLVED, id="resolved"),
-        pytest.param(CaseState.IN_ACTION, CaseEvent.REOPEN, CaseState.OPEN, id="handed back in the middle"),
         pytest.param(CaseState.RESOLVED, CaseEvent.REOPEN, CaseState.OPEN, id="a re-opened case is open"),
     ],
 )
@@ -78,15 +93,15 @@ def test_every_other_pair_is_refused(state: CaseState, event: CaseEvent) -> None
 
 
 @pytest.mark.req("DI-18")
-def test_there_are_ten_allowed_pairs_and_fifteen_refused() -> None:
-    assert len(TRANSITIONS) == 10
-    assert len(CaseState) * len(CaseEvent) == 25
+def test_every_pair_is_either_allowed_or_refused_on_purpose() -> None:
+    assert len(TRANSITIONS) == 19
+    assert len(CaseState) * len(CaseEvent) == 45
 
 
 @pytest.mark.req("DI-18")
 def test_a_clock_never_takes_closes_or_quietens_a_case() -> None:
     reached = {becomes for (_, event), becomes in TRANSITIONS.items() if event in TIMER_EVENTS}
-    assert reached == {CaseState.NOTIFIED}
+    assert reached == {CaseState.NOTIFIED, CaseState.OPEN}
     assert all(awaits_acknowledgement(state) for state in reached)
 
 
@@ -99,6 +114,63 @@ def test_nothing_is_resolved_that_nobody_took() -> None:
 @pytest.mark.parametrize("state", CaseState)
 def test_paging_is_possible_exactly_while_nobody_has_taken_the_case(state: CaseState) -> None:
     assert awaits_acknowledgement(state) is ((state, CaseEvent.PAGE) in TRANSITIONS)
+
+
+LIMITS = Limits(read_back_minutes=3, contact_minutes=15, outcome_minutes=60)
+
+
+@pytest.mark.parametrize(
+    ("limits", "read_back", "tried", "contacted", "expected"),
+    [
+        pytest.param(LIMITS, None, None, None, (Lapse.READ_BACK, 3), id="nothing said"),
+        pytest.param(LIMITS, 2, None, None, (Lapse.CONTACT, 15), id="said, and the contact is awaited"),
+        pytest.param(LIMITS, None, 2, None, (Lapse.CONTACT, 17), id="who tries has said what they do"),
+        pytest.param(LIMITS, 2, 14, None, (Lapse.CONTACT, 29), id="each try begins the time anew"),
+        pytest.param(LIMITS, 2, 14, 16, None, id="reached"),
+        pytest.param(LIMITS, None, None, 1, None, id="reached before anything was said"),
+        pytest.param(LIMITS, 2, -5, None, (Lapse.CONTACT, 15), id="a try of the owner before counts for nothing"),
+        pytest.param(Limits(), None, None, None, None, id="no limits"),
+        pytest.param(Limits(contact_minutes=240), None, None, None, (Lapse.CONTACT, 240), id="no word is asked for"),
+        pytest.param(Limits(read_back_minutes=3), 1, None, None, None, id="only the word is asked for"),
+    ],
+)
+def test_an_acknowledgement_lapses(
+    limits: Limits, read_back: float | None, tried: float | None, contacted: float | None, expected: object
+) -> None:
+    moments = [None if at is None else after(at) for at in (read_back, tried, contacted)]
+    found = lapses_at(limits, OPENED, *moments)
+    assert (found and (found[0], (found[1] - OPENED) / timedelta(minutes=1))) == expected
+
+
+@pytest.mark.parametrize(
+    ("paged", "level"),
+    [(None, 0), (0, 1), (9, 1), (10, 2), (25, 2)],
+)
+def test_after_a_lapse_paging_goes_on_one_level_up_at_once(paged: float | None, level: int) -> None:
+    found = level_above(RED, OPENED, None if paged is None else after(paged))
+    assert found == level
+    now = after(40)
+    coming = next_page(RED, started_at_level(RED, found, now), 3, None, now)
+    assert coming is not None
+    assert (coming.step, coming.due_at, coming.repeat) == (level, now, False)
+
+
+def test_a_case_is_overdue_after_its_time_and_stays_open() -> None:
+    assert outcome_by(LIMITS, OPENED) == after(60)
+    assert outcome_by(Limits(), OPENED) is None
+
+
+def test_a_limit_of_no_length_is_refused() -> None:
+    with pytest.raises(BrokenChain):
+        Chain("red", (ChainStep(0, ("pi",)),), 5, Limits(contact_minutes=0))
+
+
+def test_a_chain_kept_before_there_were_limits_has_none() -> None:
+    kept = chain_to_dict(RED)
+    del kept["limits"]
+    for step in kept["steps"]:
+        del step["tell_subject"]
+    assert chain_from_dict(kept) == RED
 
 
 @pytest.mark.parametrize(

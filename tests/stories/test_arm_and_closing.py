@@ -192,6 +192,7 @@ class TestClosing:
         await close(study.coordinator, "S-001", "moved_away", "2026-11-02")
         sees = Watch(study.anna)
         await study.doctor.taps("case.button.acknowledge")
+        await study.doctor.presses(study.doctor.label("case.read_back.do.phone_now", code="S-001"))
         assert sees.read("case.told.taken_over")
 
     async def test_a_closed_participation_cannot_be_closed_or_changed_again(self, study: Study) -> None:

@@ -42,9 +42,10 @@ async def test_from_enrolment_to_a_resolved_case(both_stages: Stage) -> None:
     assert doctor.first("case.page")
     await daughter.says(CHEST_PAIN["zh"])
     assert daughter.read(CALL_120)
-    await made.doctor.taps("case.button.acknowledge")
+    await made.doctor.taps("case.button.acknowledge", "case.button.spoke")
     assert dora.read("case.told.taken_over")
-    await made.doctor.taps("case.button.spoke", "case.button.resolve", "outcome.came_to_hospital")
+    await made.doctor.taps("case.button.resolve", "outcome.came_to_hospital")
+    assert dora.read("outcome.told.came_to_hospital")
     (case,) = await rows(both_stages, Escalation)
     assert (case.state, case.urgency, case.outcome) == ("resolved", "red_120", "came_to_hospital")
 

@@ -93,9 +93,12 @@ class TestTakingOver:
         page = pi.phone.last
         anna = Watch(study.anna)
         await study.doctor.taps("case.button.acknowledge")
-        assert anna.first("case.told.taken_over")
         assert "Physician" in page.text
         assert page.labels == ()
+        assert anna.new == []
+        await study.doctor.presses(study.doctor.label("case.read_back.do.phone_now", code="S-001"))
+        assert anna.first("case.told.taken_over")
+        await study.doctor.taps("case.button.spoke")
         everybody = [Watch(each) for each in (study.doctor, pi, study.coordinator)]
         await study.pass_time(hours=2)
         assert [pages(each) for each in everybody] == [[], [], []]
@@ -160,12 +163,12 @@ class TestResolving:
     @pytest.mark.req("DI-18")
     async def test_without_an_outcome_the_case_stays_open(self, study: Study) -> None:
         await chest_pain(study)
-        await study.doctor.taps("case.button.acknowledge", "case.button.resolve")
-        assert (await symptom_case(study.stage)).state == "acknowledged"
+        await study.doctor.taps("case.button.acknowledge", "case.button.spoke", "case.button.resolve")
+        assert (await symptom_case(study.stage)).state == "in_action"
         await study.doctor.taps("form.button.cancel")
-        assert (await symptom_case(study.stage)).state == "acknowledged"
+        assert (await symptom_case(study.stage)).state == "in_action"
         await study.pass_time(days=1)
-        assert (await symptom_case(study.stage)).state == "acknowledged"
+        assert (await symptom_case(study.stage)).state == "in_action"
 
     @pytest.mark.req("DI-18")
     async def test_with_an_outcome_it_is_closed_by_name(self, study: Study) -> None:
@@ -191,7 +194,7 @@ class TestResolving:
         data = page.buttons[0]
         await study.doctor.taps("case.button.acknowledge")
         card = study.doctor.phone.last
-        await study.doctor.taps("case.button.resolve", "outcome.spoke_no_visit")
+        await study.doctor.taps("case.button.resolve", "outcome.unreachable_family_told")
         await study.doctor.phone.taps_on(card, study.doctor.label("case.button.spoke"))
         await study.stage.settle()
         assert data.callback_data is not None
