@@ -175,6 +175,7 @@ class Member(Actor):
     def __init__(self, world: World, phone: Phone, locale: str, dice: "Random", clinic: Clinic) -> None:
         super().__init__(world, phone, locale, dice)
         self.clinic = clinic
+        self.phoned: set[str] = set()
         self.kinds = sorted(
             key.rpartition(".")[2] for key in world.texts.keys()[locale] if key.startswith("visit.short.")
         )
@@ -191,10 +192,29 @@ class Member(Actor):
 
     def sees(self, message: ShownMessage) -> None:
         super().sees(message)
-        for action in ("visit.confirm_day", "case.acknowledge", "case.resolve", "case.outcome"):
-            if found := buttons_of(message, action):
+        for action in (
+            "visit.confirm_day",
+            "case.acknowledge",
+            "case.read_back",
+            "case.contact",
+            "case.resolve",
+            "case.outcome",
+        ):
+            found = buttons_of(message, action)
+            if found and not (action == "case.contact" and self._has_tried(message)):
                 self._plan(self._when(message, action), message, self.dice.choice(found))
                 return
+        if buttons_of(message, "alerts.page"):
+            # The list of what could wait: each case is opened, and taken from its card.
+            for button in buttons_of(message, "case.open"):
+                self._plan(self._when(message, "case.open"), message, button)
+
+    def _has_tried(self, message: ShownMessage) -> bool:
+        """Tell whether this member has phoned about the case of a card already; then they close it."""
+        case = message.text.split(" · ")[0]
+        known = case in self.phoned
+        self.phoned.add(case)
+        return known
 
     def _plan(self, moment: datetime, message: ShownMessage, button: Button) -> None:
         self.world.at(moment, lambda: self._act(message, button))
@@ -204,6 +224,8 @@ class Member(Actor):
         red = any(message.text.startswith(self._level(level)) for level in ("red_120", "red_come"))
         if action == "case.outcome":
             return now
+        if action in ("case.read_back", "case.contact") and red:
+            return now + timedelta(minutes=self.dice.choice((0, 1, 2, 5)))
         if action == "case.acknowledge" and red:
             return now + timedelta(minutes=self.dice.choice((1, 2, 4, 7, 12, 26)))
         minutes = self.dice.randrange(5, 240)

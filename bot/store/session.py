@@ -85,15 +85,15 @@ class Store:
         Raises:
             StoreBusy: the database refused it again and again.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
+        return await asyncio.get_running_loop().run_in_executor(self._writers, _finish, self.write_now, work)
 
     async def write_apart(self, work: Callable[[Session], R]) -> R:
         """Do what `write` does on a thread of its own: for what must not queue behind a crowd, the lease."""
-        return await asyncio.get_running_loop().run_in_executor(self._apart, self.write_now, work)
+        return await asyncio.get_running_loop().run_in_executor(self._apart, _finish, self.write_now, work)
 
     async def read(self, work: Callable[[Session], R]) -> R:
         """Run ``work`` on a snapshot; changes it makes are thrown away."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _finish, self.read_now, work)
 
     def write_now(self, work: Callable[[Session], R]) -> R:
         """Do what `write` does, on the calling thread: for commands of the terminal."""
@@ -163,3 +163,11 @@ def _sqlite_engine(url: str, begin: str) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _finish(do: Callable[[Callable[[Session], R]], R], work: Callable[[Session], R]) -> R:
+    """Do the work on this thread; a StopIteration cannot leave it, so whoever waits would wait for ever."""
+    try:
+        return do(work)
+    except StopIteration as error:
+        raise RuntimeError("the work looked for something that is not there") from error

@@ -14,7 +14,7 @@ from bot.store.adverse_events import CASE
 from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, Subject, Visit
 from bot.store.visits import PLANNED
-from bot.usecases import escalate, forms, lapse, owning, sae_clock, talk
+from bot.usecases import escalate, forms, lapse, owning, refusals, sae_clock, talk
 from bot.usecases.forms import Field, Form, Values
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -320,7 +320,9 @@ def resolve(work: Work, args: dict[str, Any]) -> None:
     if CaseState(case.state) not in rules.OWNED:
         say_who_has_it(work, case)
         return
-    outcome = next(each for each in work.protocol.outcomes if each.code == args["outcome"])
+    outcome = next((each for each in work.protocol.outcomes if each.code == args["outcome"]), None)
+    if outcome is None or case.kind not in outcome.of:
+        raise refusals.ButtonStale  # the trial's files have changed since it was offered
     if outcome.contact and case.first_contacted_at is None:
         owning.contacted(work, case, spoke=True)
     case.state = rules.advance(CaseState(case.state), CaseEvent.RESOLVE)

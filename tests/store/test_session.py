@@ -154,3 +154,12 @@ def test_sqlite_survives_a_power_cut(sqlite_url: str) -> None:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
     store.close()
+
+
+async def test_what_looks_in_vain_ends_as_an_error_and_not_as_endless_waiting(store: Store) -> None:
+    def look(_session: Session) -> int:
+        return next(iter(()))
+
+    for ask in (store.write, store.write_apart, store.read):
+        with pytest.raises(RuntimeError):
+            await asyncio.wait_for(ask(look), 5)

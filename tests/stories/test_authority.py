@@ -110,6 +110,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "source": f"case:{(await rows(study.stage, Escalation))[0].id}",
         "spoke": True,
         "staff": (await rows(study.stage, StaffMember))[0].id,
+        "how": "phone_now",
         "status": "taken",
         "subject": 1,
         "v": "oral",
