@@ -18,7 +18,6 @@ from bot.cli_words import words
 from bot.domain.people import BOT
 from bot.domain.roles import STAFF, Role
 from bot.errors import FollowupError
-from bot.pictures.qr import qr_terminal
 from bot.protocol.clinic import load_clinic
 from bot.protocol.load import ProtocolFaulty
 from bot.protocol.site_items import with_site_items
@@ -109,6 +108,8 @@ def staff_invite(
 
     Example: followup staff invite --role coordinator
     """
+    from bot.pictures.qr import qr_terminal
+
     if role not in STAFF:
         raise RoleUnknown(f"there is no staff role {role!r}; choose one of {', '.join(STAFF)}")
     link = _in_database(lambda work: invite.invite(work, invite.STAFF, role=Role(role)), "staff invite")

@@ -401,8 +401,8 @@ class Reader:
     def _source(self, words: Words) -> str:
         """Return the pattern source of a word list: Chinese anywhere, English as whole words."""
         parts = [re.escape(self.read(one)) for one in sorted(words.zh, key=len, reverse=True)]
-        english = sorted(words.en, key=len, reverse=True)
-        parts += [rf"(?<![a-z]){re.escape(self.read(one))}(?![a-z])" for one in english]
+        if words.en:
+            parts.append(_whole(self.read(one) for one in sorted(words.en, key=len, reverse=True)))
         return "|".join(parts) or "(?!)"
 
     def _any_of(self, words: Words) -> re.Pattern[str]:
@@ -412,8 +412,11 @@ class Reader:
 
     def _spelling_pattern(self) -> re.Pattern[str]:
         keys = sorted(self._spellings, key=len, reverse=True)
-        sources = [rf"(?<![a-z]){re.escape(key)}(?![a-z])" if key[0].isascii() and key[-1].isascii()
-                   else re.escape(key) for key in keys]  # fmt: skip
+        english = [key for key in keys if key[0].isascii() and key[-1].isascii()]
+        # No other key is the beginning of an English one, so of two that fit the longer still comes first.
+        sources = [re.escape(key) for key in keys if key not in english]
+        if english:
+            sources.append(_whole(english))
         return re.compile("|".join(sources)) if sources else NEVER
 
     def _spelled(self, words: str) -> str:
@@ -485,6 +488,11 @@ def _spellings(lexicon: Lexicon) -> dict[str, str]:
         for spelling in lexicon.spellings
         for written in spelling.written
     }
+
+
+def _whole(words: Iterable[str]) -> str:
+    """Return the pattern source of English words that stand alone; the one that comes first is tried first."""
+    return rf"(?<![a-z])(?:{'|'.join(map(re.escape, words))})(?![a-z])"
 
 
 def _english(wordings: list[str]) -> re.Pattern[str] | None:

@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.pictures.adherence import CalendarPicture, adherence_calendar_png
-from bot.pictures.qr import qr_png
-
 
 def paint(spec: Mapping[str, Any]) -> bytes:
     """Return the PNG that a message's picture entry describes.
@@ -13,6 +10,10 @@ def paint(spec: Mapping[str, Any]) -> bytes:
     Raises:
         KeyError: no picture of this kind.
     """
+    # Loaded with the first picture: most starts of the bot, and most commands, never draw one.
+    from bot.pictures.adherence import CalendarPicture, adherence_calendar_png
+    from bot.pictures.qr import qr_png
+
     painters = {
         "qr": lambda: qr_png(spec["link"], spec["caption"]),
         "adherence": lambda: adherence_calendar_png(CalendarPicture.from_dict(spec)),

@@ -123,11 +123,21 @@ class ShortWay:
     Faults are thrown at the long way, so that the bot's own reading of Telegram's errors is what decides.
     """
 
-    def __init__(self, long_way: Channel, telegram: SimulatedTelegram, dice: Random | None) -> None:
-        """Without ``dice`` nothing goes wrong but what people do (blocking)."""
+    def __init__(
+        self,
+        long_way: Channel,
+        telegram: SimulatedTelegram,
+        dice: Random | None,
+        on_leaving: Callable[[OutboxMessage], None],
+    ) -> None:
+        """Without ``dice`` nothing goes wrong but what people do (blocking).
+
+        ``on_leaving`` hears of each try to bring a message, whether it arrives or not.
+        """
         self._long_way = long_way
         self._telegram = telegram
         self._dice = dice
+        self._on_leaving = on_leaving
         self.killed = False
         self.faults: dict[str, int] = {}
 
@@ -138,6 +148,7 @@ class ShortWay:
 
     async def deliver(self, message: OutboxMessage) -> Outcome:
         before = _CARRYING.set(message)
+        self._on_leaving(message)
         try:
             fault = self._fault()
             if fault is None:

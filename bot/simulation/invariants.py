@@ -103,9 +103,10 @@ class Judge:
         self._polite: Counter[tuple[int, date]] = Counter()
         self._shown: dict[tuple[int, date], set[date]] = {}  # days of visits that a phone has shown on a day
         self._stands: dict[int, dict[date, frozenset[str]]] = {}  # what a phone showed last of each day
-        self._away: dict[str, tuple[ZoneInfo, datetime]] = {}  # where a subject said to be, and since when
+        self._away: dict[str, tuple[ZoneInfo, datetime]] = {}  # where the bot knows a subject to be, and since when
         self._ended: dict[str, datetime] = {}  # when a subject was told that all has stopped
         world.telegram.on_message(self.on_message)
+        world.on_leaving(self.on_leaving)
 
     def violate(self, rule: str, subject: str, said: str, at: datetime | None = None) -> None:
         self.violations.append(Violation(self.world.local(at), rule, subject, " ".join(said.split())[:160]))
@@ -114,6 +115,20 @@ class Judge:
             self.world.over = True
 
     # Every message
+
+    def on_leaving(self, message: OutboxMessage) -> None:
+        """Learn where a subject is from the bot's own "noted", also if that is lost on the way.
+
+        The bot keeps to what it was told, and the person who told it is there, whether or not the answer arrives.
+        When it is shown again it begins with other words and brings nothing new.
+        """
+        reader = self.clinic.actors.get(message.chat_id)
+        if message.text_key != "zone.kept" or not isinstance(reader, Reader):
+            return
+        kept = message.text.removeprefix(self._opening(message.text_key, message.locale)).lstrip()
+        for code, name in ZONES.items():
+            if kept.startswith(self.world.text(f"zone.{code}", message.locale)):
+                self._away[reader.code] = (ZoneInfo(name), message.created_at)
 
     def on_message(self, phone: Phone, message: ShownMessage, change: Change) -> None:
         """Judge a message that has just arrived, then let its reader see it."""
@@ -248,12 +263,6 @@ class Judge:
     def _whose_days(self, reader: Reader, message: ShownMessage, key: str, carried: OutboxMessage) -> None:
         """A day is the site's, and a message about one says so to whom is elsewhere, and to nobody else."""
         zone, since = self._where(reader.code)
-        if key == "zone.kept":
-            kept = message.text.removeprefix(self._opening(key, reader.locale)).lstrip()
-            for code, name in ZONES.items():
-                if kept.startswith(self.world.text(f"zone.{code}", reader.locale)):
-                    self._away[reader.code] = (ZoneInfo(name), self.world.machine.now())
-            return
         if carried.created_at <= since or not (key == "visit.mine" or carried.purpose in ABOUT_DAYS):
             return
         site = self.world.text(f"zone.{code_of(self.world.settings.site_timezone)}", reader.locale)

@@ -31,6 +31,7 @@ from bot.simulation.ground import OneThreadStore, Sender, ShortWay, SteppedClock
 from bot.simulation.plan import START, Plan
 from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import DEFAULT_TOKEN, SimulatedTelegram
+from bot.store.models import OutboxMessage
 from bot.usecases import outage, reach, upkeep
 from bot.work import Lane, run
 from schedules import agenda
@@ -83,6 +84,7 @@ class World:
         self.bot: app.Running | None = None
         self.counts: Counter[str] = Counter()
         self.survived: list[tuple[datetime, str]] = []  # faults of the program, which the bot lived through
+        self._listeners: list[Callable[[OutboxMessage], None]] = []
         self.over = False  # nothing more happens: what was looked for has been found
         self._send_dice = plan.dice("sends") if plan.faults else None
         self._running = AsyncExitStack()
@@ -125,6 +127,14 @@ class World:
         """Return committed rows of the trial's tables: what a site knows of its own visits and cases."""
         return self._database.execute(statement, values).fetchall()
 
+    def on_leaving(self, listener: Callable[[OutboxMessage], None]) -> None:
+        """Call ``listener(message)`` at every try of the bot to bring a message, whether it arrives or not."""
+        self._listeners.append(listener)
+
+    def _leaves(self, message: OutboxMessage) -> None:
+        for listener in self._listeners:
+            listener(message)
+
     # The bot
 
     async def start(self) -> None:
@@ -136,7 +146,8 @@ class World:
         self._running.callback(store.close)
         deps = self._fresh(store, metrics)
         bot = await self._running.enter_async_context(app.running(deps, self._request(), self._request()))
-        self.way = ShortWay(TelegramChannel(bot.application.bot, lambda _: POINT), self.telegram, self._send_dice)
+        channel = TelegramChannel(bot.application.bot, lambda _: POINT)
+        self.way = ShortWay(channel, self.telegram, self._send_dice, self._leaves)
         self.bot = replace(
             bot, dispatcher=Sender(bot, self.way, self._mail_waits), pump=Worker(bot, self._updates_wait)
         )

@@ -64,8 +64,12 @@ def ask(work: Work, item: AgendaItem) -> str:
     subject, rule = work.session.get_one(Subject, item.about_id), work.protocol.checkin
     if not may_be_asked(ParticipationState(subject.state)):
         return "not to be asked"
+    held = polite.hold_back(work, subject, item)
+    if held == polite.PUT_OFF:
+        # It comes by here again. Planned each time, the next ones would become several, a day apart.
+        return held
     plan_next(work, subject, date.fromisoformat(item.detail["day"]))
-    if (held := polite.hold_back(work, subject, item)) is not None:
+    if held is not None:
         return held
     readers = people.patient_first(work.session, subject.id or 0)
     if not readers:

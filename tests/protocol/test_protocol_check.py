@@ -258,6 +258,15 @@ def test_a_file_that_refers_to_itself_is_a_problem_and_no_crash(folder: Path) ->
     assert [one.file for one in refused.value.problems] == ["visits.yaml"]
 
 
+def test_a_value_of_a_kind_of_its_own_is_a_problem(folder: Path) -> None:
+    replace(folder, "reminders.yaml", '"10:00"', '!!timestamp "2026-11-26"')
+    with pytest.raises(ProtocolFaulty) as refused:
+        load(folder)
+    (problem,) = refused.value.problems
+    assert problem.file == "reminders.yaml"
+    assert "not a plain value: tag:yaml.org,2002:timestamp" in problem.message
+
+
 def test_words_such_as_no_and_ten_o_clock_stay_words(folder: Path) -> None:
     replace(folder, "reminders.yaml", '"10:00"', "10:00")
     assert load(folder) == bundled()

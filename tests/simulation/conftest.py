@@ -8,6 +8,7 @@ import pytest
 from bot import app
 from bot.protocol.load import bundled
 from bot.protocol.model import Protocol
+from bot.simulation.ground import ShortWay
 from bot.simulation.plan import DAYS_IN_MONTH, Plan
 from bot.simulation.report import SiteReport
 from bot.simulation.run import simulate_site
@@ -53,3 +54,16 @@ def simulate() -> Simulate:
         return simulate_site(plan, stop_at=stop_at)
 
     return run
+
+
+@pytest.fixture
+def confirmations_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no "noted" to whom tells where they are arrive before it is shown again; needs a run with faults."""
+
+    def fault(way: ShortWay) -> str | None:
+        message = way.carrying
+        assert message is not None
+        shown_first = message.text_key == "zone.kept" and message.text.startswith(("记下了", "Noted"))
+        return "lost_request" if shown_first else None
+
+    monkeypatch.setattr(ShortWay, "_fault", fault)

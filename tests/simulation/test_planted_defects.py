@@ -114,6 +114,14 @@ def test_days_that_do_not_say_whose_they_are_are_found(simulate: Simulate, monke
     assert found(simulate, "whose days are meant", 14, {"a day: travels": 0.5})
 
 
+@pytest.mark.usefixtures("confirmations_are_lost")
+def test_days_that_do_not_say_whose_they_are_are_found_by_what_a_lost_answer_said(
+    simulate: Simulate, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr(zones, "elsewhere", lambda *_: False)
+    assert found(simulate, "whose days are meant", 14, {"a day: travels": 0.5}, faults=True)
+
+
 def test_days_of_the_place_where_the_patient_is_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
     real = visit_reminders.where
 
@@ -128,6 +136,15 @@ def test_a_reminder_in_the_night_of_a_traveller_is_found(simulate: Simulate, mon
     real = zones.out_of_nights
     monkeypatch.setattr(zones, "out_of_nights", lambda work, _subject, moment: real(work, None, moment))
     assert found(simulate, "the night where the patient is", 14, {"a day: travels": 0.5})
+
+
+@pytest.mark.usefixtures("confirmations_are_lost")
+def test_a_reminder_in_the_night_of_a_traveller_is_found_by_what_a_lost_answer_said(
+    simulate: Simulate, monkeypatch: Patch
+) -> None:
+    real = zones.out_of_nights
+    monkeypatch.setattr(zones, "out_of_nights", lambda work, _subject, moment: real(work, None, moment))
+    assert found(simulate, "the night where the patient is", 14, {"a day: travels": 0.5}, faults=True)
 
 
 def test_a_message_that_is_sent_twice_is_found(simulate: Simulate, monkeypatch: Patch) -> None:

@@ -25,6 +25,13 @@ def test_who_travels_is_shown_days_of_the_site_and_left_alone_at_night(simulate:
     assert report.arrived["zone.kept"] > report.happened["journeys"]
 
 
+@pytest.mark.usefixtures("confirmations_are_lost")
+def test_who_travels_is_where_the_bot_was_told_also_when_its_answer_is_lost(simulate: Simulate) -> None:
+    report = simulate(24, {"a day: travels": 0.2, "caregiver": 1.0}, faults=True)
+    assert report.happened["send fault lost_request"] > report.happened["journeys"] > 0
+    assert report.violations == []
+
+
 def test_one_seed_gives_one_report_to_the_last_byte_with_faults_too(simulate: Simulate) -> None:
     plan = Plan(3, 0.5, 11, faults=True)
     first, second = (Report(plan, [simulate(15, faults=True, seed=11)]).as_json() for _ in range(2))

@@ -11,6 +11,7 @@ from bot.story.people import Person
 from tests.people import Study
 from tests.stories.conftest import World
 from tests.stories.scenes import Watch, cases, in_language, rows, symptom_case, withdraw
+from tests.stories.test_reminder_rules import fill
 
 FIRST = datetime.fromisoformat("2026-11-09T18:00:00+08:00")
 SYMPTOMS = ("fatigue", "nausea", "diarrhoea", "skin", "pain", "mood")
@@ -80,6 +81,18 @@ class TestOffering:
         await study.stage.until(week(0, hours=24 * 6))
         assert (sees.count("checkin.ask"), sees.count("checkin.ask_again")) == (1, 1)
         assert await cases(study.stage, "S-003", kind="symptom") == []
+
+    async def test_one_that_had_to_wait_is_still_one_a_week(self, study: Study) -> None:
+        await study.stage.until(week(0, hours=-1))
+        sees = Watch(study.clara)
+        for number in (1, 2):
+            await fill(study, "S-003", number)
+        await study.stage.until(week(0, hours=24))
+        (waited,) = await rows(study.stage, Checkin, subject_id=3)
+        assert waited.day_on == (FIRST + timedelta(days=1)).date()
+        assert len(await rows(study.stage, AgendaItem, kind="checkin.ask", subject_id=3, state="waiting")) == 1
+        await study.stage.until(week(2, hours=24))
+        assert sees.count("checkin.ask") == 3
 
     async def test_an_old_one_can_not_be_begun_any_more(self, study: Study) -> None:
         await study.stage.until(week(0, hours=24 * 4))
