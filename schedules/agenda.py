@@ -57,6 +57,7 @@ PROMPTS: Mapping[str, WorkOn] = {
     checkin.ASK: checkin.ask,
     checkin.AGAIN: checkin.ask_again,
     checkin.CLOSE: checkin.close,
+    report.GIVE_UP: checkin.give_up,
 }
 REACH: Mapping[str, WorkOn] = {reach.LOOK: reach.look, reach.TELL: reach.tell}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours

@@ -33,8 +33,10 @@ from bot.work import Button, Day, Lane, Lines, Text, Work
 
 DIALOGUE = "report"
 SILENCE = "report.silence"
+GIVE_UP = "checkin.give_up"
 UNWELL = "unwell"
 NOTHING_ELSE = "nothing else"
+UNFINISHED = "unfinished"  # why, beside the rules, a report is as urgent as it is
 IMPLIED = ""  # what was "said" to an item that needed no question
 SILENCE_MINUTES = 10  # a report that stops in the middle is looked at after this long
 # Whoever skipped a question for so many check-ins begins anew with it.
@@ -210,6 +212,18 @@ def _watch(work: Work, response: Response, given: dict[str, Value]) -> None:
     )
 
 
+def plan_giving_up(work: Work, response: Response) -> None:
+    """Close a check-in as far as it went when nobody goes on with it, counted from now."""
+    work.forget_plan(GIVE_UP, response.id or 0)
+    work.plan(
+        GIVE_UP,
+        f"{GIVE_UP}:{response.id}:{work.cause}",
+        work.now + timedelta(days=work.protocol.checkin.useful_days),
+        response.id or 0,
+        subject_id=response.subject_id,
+    )
+
+
 def take_tap(work: Work, args: dict[str, Any]) -> None:
     """Take a button as the answer to an item.
 
@@ -262,6 +276,8 @@ def take_correction(work: Work, response: Response, item: Item, value: Value, sa
         # It is open again until what the new answer leads to has been asked.
         response.submitted_at = None
         work.session.flush()
+        if not questionnaire_of(work, response).watched:
+            plan_giving_up(work, response)
     given, questionnaire = answers(work, response), questionnaire_of(work, response)
     if _act_on_danger(work, response, given):
         return
@@ -718,7 +734,7 @@ def close_unfinished(work: Work, response: Response, least: Urgency) -> None:
     decision = decide(work, response, given)
     urgency = decision.urgency if decision.urgency.rank > least.rank else least
     response.submitted_at, response.urgency = work.now, urgency
-    response.because = [*decision.because, "unfinished"]
+    response.because = [*decision.because, UNFINISHED]
     work.unplan("closed unfinished", kind=SILENCE, about_id=response.id)
     dialogue = work.session.get(Dialogue, response.account_id)
     if dialogue is not None and dialogue.kind == DIALOGUE and forms.values_of(dialogue).get("r") == response.id:
