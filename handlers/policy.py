@@ -59,6 +59,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "report.skip": SUBJECT,
     "report.enough": SUBJECT,
     "report.again": SUBJECT,
+    "report.show": SUBJECT,
     "report.correct": SUBJECT,
     "report.correct_item": SUBJECT,
     "report.leave": SUBJECT,

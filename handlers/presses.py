@@ -84,6 +84,7 @@ PRESSES: dict[str, PressUseCase] = {
     "report.skip": afterwards.skip,
     "report.enough": afterwards.enough,
     "report.again": afterwards.again,
+    "report.show": afterwards.show,
     "report.correct": afterwards.correct,
     "report.correct_item": afterwards.correct_item,
     "report.leave": afterwards.leave,
