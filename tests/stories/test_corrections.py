@@ -232,8 +232,9 @@ class TestAfterAnEmergency:
         sees = Watch(study.anna)
         await study.anna.taps("menu.button.unwell", "report.trouble.sudden", "report.sudden.what.seizure")
         await study.pass_time(minutes=50)
-        assert not sees.read("report.later")
-        assert sees.last("triage.paged"), "the emergency stays the last thing on the screen"
+        assert sees.read(CALL_120)
+        assert not sees.read("report.later"), "the emergency text stands alone for a while"
+        assert not sees.read("report.recorded")
         await study.pass_time(minutes=15)
         assert sees.last("report.later")
         (message,) = await rows(study.stage, OutboxMessage, text_key="report.later")
@@ -281,7 +282,7 @@ class TestAfterAnEmergency:
         await study.pass_time(minutes=65)
         await study.anna.taps("report.button.show", "report.button.correct", "report.short.sudden_what")
         sees, doctor = Watch(study.anna), Watch(study.doctor)
-        await study.anna.taps("report.sudden.what.weakness")
+        await study.anna.taps("report.sudden.what.face_arm_speech")
         assert sees.first("triage.red_120.stroke"), sees.texts
         assert doctor.new
 
