@@ -160,8 +160,10 @@ async def test_check_ins_are_offered_answered_resumed_started_and_given_up(both_
     assert (first.because, second.because) == ([], ["P02-score-rise", "T44-checkin-mild", "unfinished"])
     (case,) = await cases(both_stages, "S-003", kind="symptom")
     assert (case.urgency, "P02-score-rise" in case.because) == ("amber", True)
-    kept = [(each.response_id, each.value) for each in await rows(both_stages, Answer, item="fatigue_severity")]
-    assert kept == [(first.id, "0"), (second.id, "2")]
+    kept = [
+        (each.response_id, float(each.value)) for each in await rows(both_stages, Answer, item="fatigue_severity")
+    ]
+    assert kept == [(first.id, 0), (second.id, 2)]
     # Boris answers none of two, Clara the second of her own accord, when its time is over.
     await both_stages.until(week(1, hours=24 * 4))
     await clara.says("/menu")
