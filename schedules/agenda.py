@@ -10,6 +10,7 @@ from bot.domain.people import BOT
 from bot.store import agenda
 from bot.store.models import AgendaItem, Subject
 from bot.usecases import (
+    afterwards,
     chase,
     checkin,
     closures,
@@ -61,11 +62,13 @@ PROMPTS: Mapping[str, WorkOn] = {
     checkin.ASK: checkin.ask,
     checkin.AGAIN: checkin.ask_again,
     checkin.CLOSE: checkin.close,
+    report.GIVE_UP: checkin.give_up,
+    report.LATER: afterwards.offer,
 }
 REACH: Mapping[str, WorkOn] = {reach.LOOK: reach.look, reach.TELL: reach.tell}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 # Never in the night of a patient who is far away either; what staff are told does not wait for that.
-TO_PATIENTS = frozenset(polite.IMPORTANCE)
+TO_PATIENTS = frozenset({*polite.IMPORTANCE, report.LATER})
 
 
 async def escalations(deps: Deps) -> None:

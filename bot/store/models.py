@@ -386,7 +386,10 @@ class Answer(Audited, table=True):
 
 
 class Checkin(SQLModel, table=True):
-    """A regular check-in that was offered: tells "offered, not answered" from "never offered" (DI-17)."""
+    """A regular check-in that was offered: tells "offered, not answered" from "never offered" (DI-17).
+
+    One that somebody starts of their own accord, with none on offer, is a response without a row here.
+    """
 
     __tablename__ = "checkin"
     __table_args__ = (UniqueConstraint("subject_id", "day_on"),)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, and_, col, func, select
 
 from bot.domain.participation import ParticipationState
-from bot.store.models import Account, Checkin, Invitation, Link, OutboxMessage, Subject, Visit
+from bot.store.models import Account, Checkin, Invitation, Link, OutboxMessage, Response, Subject, Visit
 from bot.store.people import speaking
 from bot.store.visits import DONE
 
@@ -96,7 +96,7 @@ def closed_chats(session: Session) -> Sequence[tuple[int, datetime]]:
 def missed_checkins(session: Session, in_row: int, now: datetime) -> Sequence[tuple[int, datetime]]:
     """Return the subjects on study who left at least so many check-ins in a row unanswered, and since when.
 
-    One that reached nobody's phone asks nobody.
+    One that reached nobody's phone asks nobody, and whoever has filled one in since of their own accord missed none.
     """
     other = aliased(Checkin)
     answered = (
@@ -114,6 +114,15 @@ def missed_checkins(session: Session, in_row: int, now: datetime) -> Sequence[tu
         )
         .exists()
     )
+    unasked = (
+        select(Response.id)
+        .where(
+            col(Response.subject_id) == col(Checkin.subject_id),
+            Response.questionnaire == "weekly",
+            col(Response.opened_at) >= col(Checkin.asked_at),
+        )
+        .exists()
+    )
     found = session.execute(
         select(col(Checkin.subject_id), func.min(col(Checkin.asked_at)))
         .join(Subject, col(Checkin.subject_id) == col(Subject.id))
@@ -124,6 +133,7 @@ def missed_checkins(session: Session, in_row: int, now: datetime) -> Sequence[tu
             col(Checkin.useful_until) <= now,
             col(Checkin.id) > func.coalesce(answered, 0),
             reached,
+            ~unasked,
         )
         .group_by(col(Checkin.subject_id))
         .having(func.count() >= in_row)

@@ -254,6 +254,38 @@ class Story:
         self.observed("the case is closed with an outcome", self.doctor.read("case.resolved"))
         self.observed("the patient hears what was kept of it", self.first.read("outcome.told.came_to_hospital"))
 
+    async def checkin(self) -> None:
+        self.printer.scene("S-003 is offered the weekly questions, and has nothing to tell")
+        self.observed("the weekly questions were offered", self.control.read("checkin.ask"))
+        await self.control.taps("checkin.button.begin", "report.answer.none")
+        await self._scores({})
+        self.observed("the patient reads what was recorded", self.control.read("report.recorded"))
+
+    async def checkin_with_a_rise(self) -> None:
+        self.printer.scene("A week later the pain is two points worse, which staff hear of at once")
+        pages = len(self.doctor.seen)
+        await self.control.taps("checkin.button.begin", "report.answer.none")
+        await self._scores({"pain": 2})
+        told = self.doctor.seen[pages:]
+        self.observed("the doctor was paged for the rise", any("S-003" in each.text for each in told))
+        self.observed("the patient reads when the team calls", self.control.read("triage.amber.contact"))
+        await self.doctor.taps("case.button.acknowledge", "case.button.spoke", "case.button.resolve")
+        await self.doctor.taps("outcome.spoke_no_visit")
+        self.printer.scene("S-003 starts them once more from the menu")
+        await self.control.says("/menu")
+        await self.control.taps("menu.button.checkin")
+        self.observed("the bot says that they were answered", self.control.read("checkin.answered"))
+
+    async def _scores(self, worse: dict[str, int]) -> None:
+        """Answer the scores of a check-in: 0, or what ``worse`` says of a symptom, then nothing else."""
+        first = {"fatigue": "severity", "nausea": "frequency", "diarrhoea": "frequency", "skin": "severity"}
+        for symptom, attribute in {**first, "pain": "frequency", "mood": "frequency"}.items():
+            score = worse.get(symptom, 0)
+            await self.control.taps(f"checkin.{attribute}.{score}")
+            if symptom == "pain" and score:
+                await self.control.taps("checkin.severity.1", "checkin.interference.1")
+        await self.control.taps("report.answer.none")
+
     async def another_day(self) -> None:
         self.printer.scene("S-002 needs another day for a visit")
         await self.second.taps("menu.button.visits")
@@ -346,6 +378,8 @@ NOT_YET_DAY = 4
 EVENTS = {
     3: Story.injection_site,
     5: Story.another_day,
+    8: Story.checkin,
     9: Story.fever,
+    15: Story.checkin_with_a_rise,
     16: Story.at_night,
 }

@@ -9,9 +9,10 @@ from typing import Any
 from bot.domain.parsing import Unreadable, parse_date
 from bot.domain.questionnaires import Item, ItemKind, NotAnAnswer, accept, needs_confirmation, next_detail
 from bot.domain.urgency import Urgency
-from bot.store.models import Dialogue, Response, Subject
+from bot.store import people
+from bot.store.models import Account, AgendaItem, Dialogue, Response, Subject
 from bot.usecases import escalate, forms, refusals, report, screens
-from bot.work import Button, Day, Lines, Work
+from bot.work import Button, Day, Lane, Lines, Work
 
 # Words typed later than this belong to no question of an hour ago.
 WORDS_BELONG = timedelta(hours=1)
@@ -158,6 +159,38 @@ def show_recorded(work: Work, response: Response) -> None:
     work.answer("report.recorded", rows, about_id=response.id, subject_id=response.subject_id, lines=Lines(lines))
 
 
+def offer(work: Work, item: AgendaItem) -> str:
+    """Offer to look through what was recorded in an emergency, quietly, to whoever reported it.
+
+    It is a button and no list: the emergency text stays on the screen, and nobody has to read now.
+    """
+    response = work.session.get_one(Response, item.about_id)
+    subject = work.session.get_one(Subject, response.subject_id)
+    account = work.session.get_one(Account, response.account_id)
+    if not screens.on_study(subject) or account not in people.speakers(work.session, subject.id or 0):
+        return "not to be asked"
+    if response.submitted_at is None:
+        return "it goes on"
+    work.say(
+        account,
+        "report.later",
+        [[Button("report.button.show", "report.show", {"r": response.id})]],
+        lane=Lane.REMINDER,
+        purpose=report.LATER,
+        about_id=response.id,
+        subject_id=subject.id,
+        useful_until=item.useful_until,
+        silent=True,
+        phone=screens.phone(work),
+    )
+    return "offered"
+
+
+def show(work: Work, args: dict[str, Any]) -> None:
+    """Show what was recorded on demand, with the button to correct it."""
+    show_recorded(work, _correctable(work, args))
+
+
 def correct(work: Work, args: dict[str, Any]) -> None:
     """Ask which line is to be corrected."""
     response = _correctable(work, args)
@@ -204,16 +237,19 @@ def settle(work: Work, response: Response) -> None:
     of it hear what was said before and what is said now.
     """
     before, decision = report.told(response), report.decide(work, response, report.answers(work, response))
+    said_before = response.because
     response.submitted_at = response.submitted_at or work.now
-    response.because = list(dict.fromkeys([*decision.because, *response.because]))
+    response.because = list(dict.fromkeys([*decision.because, *said_before]))
     work.unplan("corrected", kind=report.SILENCE, about_id=response.id)
     forms.close(work)
     subject = work.session.get_one(Subject, response.subject_id)
     source = report.source_of(response)
-    if decision.urgency.rank > before.rank:
+    another_danger = decision.urgency.is_red and bool(set(decision.because) - set(said_before))
+    if decision.urgency.rank > before.rank or (another_danger and decision.urgency is before):
         case = report.tell_result(work, response, decision)
         escalate.step(work, case, "corrected")
         if decision.urgency.is_red:
+            report.plan_list(work, response)
             return
     else:
         known = escalate.told_by(work, subject, source)

@@ -1,10 +1,11 @@
-"""How is the weekly check-in offered, asked again, resumed, and given up?
+"""How is the weekly check-in offered, started from the menu, asked again, resumed, and given up?
 
 Its questions are answered like those of a report (bot/usecases/report.py); whoever stops in the middle goes on where
-they were, until the next one comes.
+they were, until the next one comes. A row of `checkin` is one that was offered; one that somebody starts of their own
+accord answers the offer that is open, and without one it is a filling-in like any other, with no row: nobody asked.
 """
 
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlmodel import col, func, select
@@ -13,14 +14,14 @@ from bot.domain import reminders as reminder_rules
 from bot.domain.participation import ParticipationState, may_be_asked
 from bot.domain.urgency import Urgency
 from bot.store import people
-from bot.store.models import Account, AgendaItem, Checkin, Response, Subject
+from bot.store.models import Account, AgendaItem, Answer, Checkin, Response, Subject
 from bot.usecases import escalate, polite, refusals, report, screens
 from bot.work import Button, Day, Text, Work
 
 ASK = polite.CHECKIN
 AGAIN = polite.CHECKIN_AGAIN
 CLOSE = "checkin.close"
-KINDS = (ASK, AGAIN, CLOSE)
+KINDS = (ASK, AGAIN, CLOSE, report.GIVE_UP)
 WEEKLY = "weekly"
 UNANSWERED = "P03-unanswered-after-amber"
 DAYS_TRIED = 14  # a day that had its check-in, or whose hour has passed, gives way to the next
@@ -64,11 +65,15 @@ def ask(work: Work, item: AgendaItem) -> str:
     subject, rule = work.session.get_one(Subject, item.about_id), work.protocol.checkin
     if not may_be_asked(ParticipationState(subject.state)):
         return "not to be asked"
+    day = date.fromisoformat(item.detail["day"])
+    if _answered_since(work, subject, reminder_rules.daily_at(work.today, time(0), work.settings.zone)) is not None:
+        plan_next(work, subject, day)
+        return "answered today of their own accord"
     held = polite.hold_back(work, subject, item)
     if held == polite.PUT_OFF:
         # It comes by here again. Planned each time, the next ones would become several, a day apart.
         return held
-    plan_next(work, subject, date.fromisoformat(item.detail["day"]))
+    plan_next(work, subject, day)
     if held is not None:
         return held
     readers = people.patient_first(work.session, subject.id or 0)
@@ -76,9 +81,13 @@ def ask(work: Work, item: AgendaItem) -> str:
         return "nobody to ask"
     until = work.now + timedelta(days=rule.useful_days)
     row = Checkin(subject_id=subject.id or 0, day_on=work.today, asked_at=work.now, useful_until=until)
+    if (begun := _left_open(work, subject)) is not None:
+        # Somebody began it of their own accord and stopped: this is the offer to go on.
+        row.response_id = begun.id
+        work.unplan("offered", kind=report.GIVE_UP, about_id=begun.id)
     work.session.add(row)
     work.session.flush()
-    _put(work, subject, row, item, "checkin.ask")
+    _put(work, subject, row, item, "checkin.ask" if begun is None else "checkin.go_on")
     again = reminder_rules.out_of_quiet(
         work.now + timedelta(hours=rule.again_after_hours), work.settings.zone, work.protocol.quiet_hours
     )
@@ -138,17 +147,115 @@ def begin(work: Work, args: dict[str, Any]) -> None:
     response = _response(work, row)
     if response is not None and response.submitted_at is not None:
         work.note("toast.already_recorded")
-    elif response is not None and response.account_id != work.caller.account_id:
-        work.answer("checkin.somebody_else", phone=screens.phone(work))
     elif response is not None:
-        report.ask_next(work, response)
+        _resume(work, response)
     elif work.now >= row.useful_until:
-        work.answer("checkin.too_late", [[Button("menu.button.unwell", "menu.unwell")]], phone=screens.phone(work))
+        rows = [[Button("menu.button.checkin", "menu.checkin")], [Button("menu.button.unwell", "menu.unwell")]]
+        work.answer("checkin.too_late", rows, phone=screens.phone(work))
     else:
-        response = report.new_response(work, WEEKLY)
-        row.response_id = response.id
-        work.session.flush()
+        _fill_in(work, row)
+
+
+def start(work: Work, _args: object = None) -> None:
+    """Begin the check-in from the menu, or go on with the one that is open.
+
+    Who has answered that of this week already reads so, and may fill in another one.
+    """
+    subject = screens.subject_of(work)
+    if not screens.on_study(subject):
+        work.answer("menu.not_on_study", phone=screens.phone(work))
+        return
+    if _go_on(work, subject):
+        return
+    week = timedelta(days=work.protocol.checkin.every_days)
+    answered = _answered_since(work, subject, work.now - week)
+    if answered is None:
+        _begin_anew(work)
+        return
+    rows = [
+        [Button("checkin.button.another", "checkin.another")],
+        [Button("menu.button.unwell", "menu.unwell")],
+        [Button("menu.button.open", "menu.open")],
+    ]
+    day = answered.opened_at.astimezone(work.settings.zone).date()
+    work.answer("checkin.answered", rows, day=Day(day), phone=screens.phone(work))
+
+
+def another(work: Work, _args: object = None) -> None:
+    """Begin one more check-in beside what was answered this week; a second tap goes on with it."""
+    subject = screens.subject_of(work)
+    if not screens.on_study(subject):
+        work.answer("menu.not_on_study", phone=screens.phone(work))
+    elif not _go_on(work, subject):
+        _begin_anew(work)
+
+
+def _go_on(work: Work, subject: Subject) -> bool:
+    """Go on with what is open, be it begun or only offered; tell whether there was something."""
+    if (begun := _left_open(work, subject)) is not None:
+        _resume(work, begun)
+        return True
+    offered = work.session.exec(
+        select(Checkin).where(Checkin.subject_id == subject.id).order_by(col(Checkin.id).desc()).limit(1)
+    ).first()
+    if offered is None or offered.response_id is not None or work.now >= offered.useful_until:
+        return False
+    _fill_in(work, offered)
+    return True
+
+
+def _left_open(work: Work, subject: Subject) -> Response | None:
+    """Return the check-in that somebody began lately and has not finished."""
+    since = work.now - timedelta(days=work.protocol.checkin.useful_days)
+    return work.session.exec(
+        select(Response)
+        .where(
+            Response.subject_id == subject.id,
+            Response.questionnaire == WEEKLY,
+            col(Response.submitted_at).is_(None),
+            col(Response.opened_at) > since,
+        )
+        .order_by(col(Response.id).desc())
+        .limit(1)
+    ).first()
+
+
+def _answered_since(work: Work, subject: Subject, since: datetime) -> Response | None:
+    """Return the newest check-in that was opened since then and answered, be it up to a danger."""
+    something = select(Answer.id).where(col(Answer.response_id) == col(Response.id)).exists()
+    found = work.session.exec(
+        select(Response)
+        .where(
+            Response.subject_id == subject.id,
+            Response.questionnaire == WEEKLY,
+            col(Response.submitted_at).is_not(None),
+            col(Response.opened_at) >= since,
+            something,
+        )
+        .order_by(col(Response.id).desc())
+    ).all()
+    return next((each for each in found if report.UNFINISHED not in each.because), None)
+
+
+def _resume(work: Work, response: Response) -> None:
+    if response.account_id == work.caller.account_id:
         report.ask_next(work, response)
+        return
+    rows = [[Button("menu.button.unwell", "menu.unwell")]]
+    work.answer("checkin.somebody_else", rows, phone=screens.phone(work))
+
+
+def _fill_in(work: Work, row: Checkin) -> None:
+    response = report.new_response(work, WEEKLY)
+    row.response_id = response.id
+    work.session.flush()
+    report.ask_next(work, response)
+
+
+def _begin_anew(work: Work) -> None:
+    response = report.new_response(work, WEEKLY)
+    report.plan_giving_up(work, response)
+    report.ask_next(work, response)
 
 
 def close(work: Work, item: AgendaItem) -> str:
@@ -157,6 +264,16 @@ def close(work: Work, item: AgendaItem) -> str:
     subject, response = work.session.get_one(Subject, row.subject_id), _response(work, row)
     if response is None:
         return _unanswered(work, subject, row)
+    return _close_unfinished(work, subject, response)
+
+
+def give_up(work: Work, item: AgendaItem) -> str:
+    """Give up a check-in, or a correction of one, that somebody left in the middle of their own accord."""
+    response = work.session.get_one(Response, item.about_id)
+    return _close_unfinished(work, work.session.get_one(Subject, response.subject_id), response)
+
+
+def _close_unfinished(work: Work, subject: Subject, response: Response) -> str:
     if response.submitted_at is not None:
         return "answered"
     decision = report.decide(work, response, report.answers(work, response))
@@ -168,30 +285,24 @@ def close(work: Work, item: AgendaItem) -> str:
 
 
 def _unanswered(work: Work, subject: Subject, row: Checkin) -> str:
+    of_subject = (Response.subject_id == subject.id, Response.questionnaire == WEEKLY)
+    since = select(Response.id).where(*of_subject, col(Response.opened_at) >= row.asked_at).limit(1)
+    if work.session.exec(since).first() is not None:
+        return "one was begun of their own accord"
     before = work.session.exec(
         select(Response)
-        .where(
-            Response.subject_id == subject.id,
-            Response.questionnaire == WEEKLY,
-            col(Response.submitted_at).is_not(None),
-        )
+        .where(*of_subject, col(Response.submitted_at).is_not(None))
         .order_by(col(Response.id).desc())
         .limit(1)
     ).first()
-    last = work.session.exec(
-        select(func.max(Checkin.id)).where(Checkin.subject_id == subject.id, col(Checkin.id) < row.id)
+    last_asked = work.session.exec(
+        select(func.max(Checkin.asked_at)).where(Checkin.subject_id == subject.id, col(Checkin.id) < row.id)
     ).one()
-    worrying = before is not None and before.urgency == Urgency.AMBER
-    if before is None or not worrying or _response_id(work, last) != before.id:
+    if before is None or before.urgency != Urgency.AMBER or (last_asked and last_asked > before.opened_at):
         return "not answered"
     lines = [Text("checkin.line.unanswered", {"day": Day(row.day_on, "short_day")})]
     escalate.raise_case(work, subject, Urgency.AMBER, [UNANSWERED], lines, source=f"checkin:{row.id}")
     return "not answered after an amber one"
-
-
-def _response_id(work: Work, number: int | None) -> int | None:
-    row = work.session.get(Checkin, number) if number is not None else None
-    return row.response_id if row is not None else None
 
 
 def _response(work: Work, row: Checkin) -> Response | None:

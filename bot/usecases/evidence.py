@@ -142,7 +142,12 @@ def _sender(sent: Evidence | EvidenceFile) -> Text:
 
 def _captions(work: Work, item: Evidence) -> list[Text]:
     found = (each.caption for each in stored.files(work.session, item))
-    return [Text("report.line.words", {"words": caption[:LONGEST_QUOTE]}) for caption in found if caption]
+    return [Text("report.line.words", {"words": _quoted(caption)}) for caption in found if caption]
+
+
+def _quoted(caption: str) -> str:
+    """Return a caption as it is shown; one that is cut says so."""
+    return caption if len(caption) <= LONGEST_QUOTE else f"{caption[: LONGEST_QUOTE - 1]}…"
 
 
 def what(item: Evidence) -> Text:
@@ -264,7 +269,7 @@ def show(work: Work, args: dict[str, Any]) -> None:
             code=subject.code,
             who=_sender(file),
             at=_moment(work, file.sent_at),
-            words=(file.caption or "")[:LONGEST_QUOTE],
+            words=_quoted(file.caption or ""),
         )
     work.answer("evidence.above", _buttons(work, item, subject, shown=True), code=subject.code, what=what(item))
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlmodel import col, select
@@ -33,9 +33,14 @@ from bot.work import Button, Day, Lane, Lines, Text, Work
 
 DIALOGUE = "report"
 SILENCE = "report.silence"
+GIVE_UP = "checkin.give_up"
+LATER = "report.later"  # what was recorded, after an emergency
 UNWELL = "unwell"
 NOTHING_ELSE = "nothing else"
+UNFINISHED = "unfinished"  # why, beside the rules, a report is as urgent as it is
 IMPLIED = ""  # what was "said" to an item that needed no question
+# So long the emergency text stays the last thing on the screen; whoever is on the way has no eye for a list.
+LATER_MINUTES = 60
 SILENCE_MINUTES = 10  # a report that stops in the middle is looked at after this long
 # Whoever skipped a question for so many check-ins begins anew with it.
 CHECKINS_BACK = 4
@@ -210,6 +215,18 @@ def _watch(work: Work, response: Response, given: dict[str, Value]) -> None:
     )
 
 
+def plan_giving_up(work: Work, response: Response) -> None:
+    """Close a check-in as far as it went when nobody goes on with it, counted from now."""
+    work.forget_plan(GIVE_UP, response.id or 0)
+    work.plan(
+        GIVE_UP,
+        f"{GIVE_UP}:{response.id}:{work.cause}",
+        work.now + timedelta(days=work.protocol.checkin.useful_days),
+        response.id or 0,
+        subject_id=response.subject_id,
+    )
+
+
 def take_tap(work: Work, args: dict[str, Any]) -> None:
     """Take a button as the answer to an item.
 
@@ -244,10 +261,13 @@ def _as_given(item: Item, value: Any) -> Any:
     return (value,) if item.kind is ItemKind.MULTI else value
 
 
-def take_correction(work: Work, response: Response, item: Item, value: Value, said: str, version: int) -> None:
+def take_correction(
+    work: Work, response: Response, item: Item, value: Value, said: str, version: int, *, odd: bool = False
+) -> None:
     """Take an answer in place of an earlier version of it; what it leads to is asked and triaged as always.
 
-    A second tap, or one on an old question, finds that version replaced already.
+    A second tap, or one on an old question, finds that version replaced already. An ``odd`` number is asked back,
+    unless it is a danger: then the person has read what to do.
     """
     newest = max((row.version for row in rows_of(work, response) if row.item == item.id), default=0)
     if newest != version:
@@ -262,8 +282,15 @@ def take_correction(work: Work, response: Response, item: Item, value: Value, sa
         # It is open again until what the new answer leads to has been asked.
         response.submitted_at = None
         work.session.flush()
+        if not questionnaire_of(work, response).watched:
+            plan_giving_up(work, response)
     given, questionnaire = answers(work, response), questionnaire_of(work, response)
+    before = told(response)
     if _act_on_danger(work, response, given):
+        return
+    if odd and told(response) is before:
+        _watch(work, response, given)
+        _ask_whether(work, response, item, value)
         return
     if item.id != questionnaire.hands_over and named_dangers(questionnaire, given):
         afterwards().settle(work, response)  # The danger has been followed up.
@@ -376,7 +403,7 @@ def _take_words(
     work: Work, dialogue: Dialogue, response: Response, item: Item, value: Value, said: str, *, odd: bool
 ) -> None:
     if version := forms.values_of(dialogue).get("n"):
-        take_correction(work, response, item, value, said, version)
+        take_correction(work, response, item, value, said, version, odd=odd)
     else:
         take(work, response, item, value, said, odd=odd)
 
@@ -407,14 +434,19 @@ def take(work: Work, response: Response, item: Item, value: Value, said: str, *,
         return
     if odd and response.urgency is None:
         _watch(work, response, given)
-        args = {"r": response.id, "i": item.id}
-        rows = [
-            [Button("form.button.yes", "report.right", {**args, "right": True})],
-            [Button("form.button.no", "report.right", {**args, "right": False})],
-        ]
-        work.answer("form.is_it", rows, single_use=True, value=f"{value:g} °C")
+        _ask_whether(work, response, item, value)
         return
     ask_next(work, response, given)
+
+
+def _ask_whether(work: Work, response: Response, item: Item, value: Value) -> None:
+    """Ask an odd number back; it is stored and judged already."""
+    args = {"r": response.id, "i": item.id}
+    rows = [
+        [Button("form.button.yes", "report.right", {**args, "right": True})],
+        [Button("form.button.no", "report.right", {**args, "right": False})],
+    ]
+    work.answer("form.is_it", rows, single_use=True, value=f"{value:g} °C")
 
 
 def confirm(work: Work, args: dict[str, Any]) -> None:
@@ -527,10 +559,25 @@ def submit(work: Work, response: Response, decision: TriageDecision) -> None:
         _tell(work, response, decision)
     if decision.urgency is not Urgency.GREEN:
         tell_staff(work, response, decision.urgency, decision.because)
+    if decision.urgency.is_red:
+        plan_list(work, response)
     if decision.urgency is Urgency.RED_120 or follow_up(work):
         return
     if not decision.urgency.is_red:
         afterwards().begin(work, response)
+
+
+def plan_list(work: Work, response: Response) -> None:
+    """Offer what was recorded once the emergency text has stood alone for a while; again when it changed since."""
+    work.forget_plan(LATER, response.id or 0)
+    work.plan(
+        LATER,
+        f"{LATER}:{response.id}:{work.cause}",
+        work.now + timedelta(minutes=LATER_MINUTES),
+        response.id or 0,
+        subject_id=response.subject_id,
+        useful_until=correctable_until(work, response),
+    )
 
 
 def told(response: Response) -> Urgency:
@@ -664,8 +711,12 @@ def is_correctable(work: Work, response: Response) -> bool:
     if (response.account_id, response.subject_id) != (work.caller.account_id, work.caller.subject_id):
         return False
     subject = work.session.get_one(Subject, response.subject_id)
-    until = response.opened_at + timedelta(days=work.protocol.correct_days)
-    return work.now < until and screens.on_study(subject)
+    return work.now < correctable_until(work, response) and screens.on_study(subject)
+
+
+def correctable_until(work: Work, response: Response) -> datetime:
+    """Return until when who gave a report can correct it."""
+    return response.opened_at + timedelta(days=work.protocol.correct_days)
 
 
 def questionnaire_of(work: Work, response: Response) -> Questionnaire:
@@ -718,11 +769,13 @@ def close_unfinished(work: Work, response: Response, least: Urgency) -> None:
     decision = decide(work, response, given)
     urgency = decision.urgency if decision.urgency.rank > least.rank else least
     response.submitted_at, response.urgency = work.now, urgency
-    response.because = [*decision.because, "unfinished"]
+    response.because = [*decision.because, UNFINISHED]
     work.unplan("closed unfinished", kind=SILENCE, about_id=response.id)
     dialogue = work.session.get(Dialogue, response.account_id)
     if dialogue is not None and dialogue.kind == DIALOGUE and forms.values_of(dialogue).get("r") == response.id:
         forms.close_of(work, response.account_id)
     work.session.flush()
+    if urgency.is_red:
+        plan_list(work, response)
     if urgency is not Urgency.GREEN:
         tell_staff(work, response, urgency, response.because, Text("report.line.unfinished"))

@@ -72,7 +72,11 @@ def show_menu(work: Work, key: str = "menu.patient", **values: object) -> None:
     if not on_study(subject):
         work.answer("menu.not_on_study", phone=phone(work))
         return
-    rows = [[Button("menu.button.unwell", "menu.unwell")], [Button("menu.button.reading", "menu.reading")]]
+    rows = [
+        [Button("menu.button.unwell", "menu.unwell")],
+        [Button("menu.button.checkin", "menu.checkin")],
+        [Button("menu.button.reading", "menu.reading")],
+    ]
     if takes_tablets(work, subject):
         rows.append([Button("menu.button.tablets", "menu.tablets")])
     rows += [

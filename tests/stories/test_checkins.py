@@ -10,7 +10,7 @@ from bot.store.models import AgendaItem, Answer, Checkin, Response
 from bot.story.people import Person
 from tests.people import Study
 from tests.stories.conftest import World
-from tests.stories.scenes import Watch, cases, in_language, rows, symptom_case, withdraw
+from tests.stories.scenes import Watch, caregiver, cases, in_language, rows, symptom_case, withdraw
 from tests.stories.test_reminder_rules import fill
 
 FIRST = datetime.fromisoformat("2026-11-09T18:00:00+08:00")
@@ -228,6 +228,169 @@ class TestDangers:
         await clara.answers("=checkin.transfusion.red_cells", "星期三，两袋", "=checkin.medicine.herbal", "板蓝根")
         assert (await symptom_case(study.stage, "S-003")).because == ["T43-checkin-medicine"]
         assert (await given(study))["transfusion_words"] == "星期三，两袋"
+
+
+class TestFromTheMenu:
+    async def test_it_can_be_started_before_any_was_offered(self, study: Study) -> None:
+        sees = Watch(study.clara)
+        await study.clara.says("/menu")
+        assert study.clara.phone.last.labels[1] == study.clara.label("menu.button.checkin")
+        await study.clara.taps("menu.button.checkin", "report.answer.none")
+        await well(study.clara)
+        await study.clara.taps("report.answer.none")
+        assert sees.last("report.recorded")
+        assert await rows(study.stage, Checkin) == []
+        (response,) = await rows(study.stage, Response)
+        assert response.submitted_at is not None
+
+    async def test_it_goes_on_at_the_open_question(self, study: Study) -> None:
+        clara = study.clara
+        await clara.says("/menu")
+        await clara.taps("menu.button.checkin", "report.answer.none", "checkin.severity.0")
+        await clara.says("/menu")
+        sees = Watch(clara)
+        await clara.taps("menu.button.checkin")
+        assert sees.last("checkin.nausea.frequency")
+        assert len(await rows(study.stage, Response)) == 1
+
+    async def test_one_that_is_offered_is_answered_with_it(self, study: Study) -> None:
+        await study.stage.until(week(0, hours=1))
+        await study.clara.says("/menu")
+        await study.clara.taps("menu.button.checkin")
+        (response,) = await rows(study.stage, Response)
+        (row,) = [each for each in await rows(study.stage, Checkin) if each.subject_id == 3]
+        assert row.response_id == response.id
+
+    async def test_who_has_answered_this_week_reads_so_and_may_answer_once_more(self, study: Study) -> None:
+        clara = await begins(study)
+        await well(clara)
+        await clara.taps("report.answer.none")
+        await clara.says("/menu")
+        sees = Watch(clara)
+        await clara.taps("menu.button.checkin")
+        assert sees.last("checkin.answered")
+        assert len(await rows(study.stage, Response)) == 1
+        for _ in range(2):  # A second tap goes on with the same one.
+            await clara.taps("checkin.button.another")
+        await clara.taps("report.answer.none", "checkin.severity.2")
+        first, second = await rows(study.stage, Response)
+        assert first.submitted_at is not None
+        assert second.submitted_at is None
+        (row,) = [each for each in await rows(study.stage, Checkin) if each.subject_id == 3]
+        assert row.response_id == first.id, "the offer was answered by the first"
+        kept = {each.response_id for each in await rows(study.stage, Answer, item="fatigue_severity")}
+        assert kept == {first.id, second.id}
+        assert "P02-score-rise" in (await symptom_case(study.stage, "S-003")).because
+
+    async def test_instead_of_another_one_something_can_be_reported(self, study: Study) -> None:
+        clara = await begins(study)
+        await well(clara)
+        await clara.taps("report.answer.none")
+        await clara.says("/menu")
+        await clara.taps("menu.button.checkin")
+        sees = Watch(clara)
+        await clara.phone.taps_on(clara.phone.last, clara.label("menu.button.unwell"))
+        await study.stage.settle()
+        assert sees.last("report.trouble.ask")
+
+    async def test_one_that_was_stopped_is_not_called_answered(self, study: Study) -> None:
+        clara = await begins(study)
+        await clara.taps("report.button.stop")
+        await clara.says("/menu")
+        sees = Watch(clara)
+        await clara.taps("menu.button.checkin")
+        assert sees.last("checkin.dangers.ask")
+
+    async def test_a_caregiver_can_start_it_and_the_patient_is_told_so(self, study: Study) -> None:
+        daughter = await caregiver(study)
+        await daughter.says("/menu")
+        sees = Watch(daughter)
+        await daughter.taps("menu.button.checkin")
+        assert sees.last("checkin.dangers.ask")
+        await study.anna.says("/menu")
+        sees = Watch(study.anna)
+        await study.anna.taps("menu.button.checkin")
+        assert sees.last("checkin.somebody_else")
+        assert study.anna.label("menu.button.unwell") in study.anna.phone.last.labels
+        assert len(await rows(study.stage, Response)) == 1
+
+    async def test_who_has_left_is_refused_as_everywhere(self, study: Study) -> None:
+        clara = await begins(study)
+        await well(clara)
+        await clara.taps("report.answer.none")
+        await clara.says("/menu")
+        menu = clara.phone.last
+        await clara.taps("menu.button.checkin")
+        answered = clara.phone.last
+        await withdraw(clara)
+        for message, key in ((menu, "menu.button.checkin"), (answered, "checkin.button.another")):
+            sees = Watch(clara)
+            await clara.phone.taps_on(message, clara.label(key))
+            await study.stage.settle()
+            assert sees.last("menu.not_on_study"), key
+        assert len(await rows(study.stage, Response)) == 1
+
+    async def test_a_danger_in_it_acts_at_once(self, study: Study) -> None:
+        await study.clara.says("/menu")
+        await study.clara.taps("menu.button.checkin", "report.trouble.bleeding")
+        sees = Watch(study.clara)
+        await study.pass_time(minutes=10)
+        assert sees.read("report.silence.red")
+        assert (await symptom_case(study.stage, "S-003")).urgency == Urgency.RED_COME
+
+    async def test_left_in_the_middle_it_is_closed_some_days_later(self, study: Study) -> None:
+        await study.clara.says("/menu")
+        await study.clara.taps("menu.button.checkin", "report.answer.none", "checkin.severity.0")
+        await study.pass_time(days=study.stage.deps.protocol.checkin.useful_days, hours=12)
+        (response,) = await rows(study.stage, Response)
+        assert (response.submitted_at is not None, response.because) == (True, ["unfinished"])
+
+    async def test_nobody_is_asked_on_a_day_on_which_they_have_answered(self, study: Study) -> None:
+        await study.stage.until(week(0, hours=-3))
+        await study.clara.says("/menu")
+        await study.clara.taps("menu.button.checkin", "report.answer.none")
+        await well(study.clara)
+        await study.clara.taps("report.answer.none")
+        sees, other = Watch(study.clara), Watch(study.boris)
+        await study.stage.until(week(0, hours=5))
+        assert (sees.count("checkin.ask"), other.count("checkin.ask")) == (0, 1)
+        await study.stage.until(week(1, hours=1))
+        assert sees.count("checkin.ask") == 1, "the next week comes as always"
+
+    async def test_the_offer_goes_on_with_one_that_was_begun(self, study: Study) -> None:
+        await study.stage.until(week(0, hours=-20))
+        await study.clara.says("/menu")
+        await study.clara.taps("menu.button.checkin", "report.answer.none", "checkin.severity.0")
+        sees = Watch(study.clara)
+        await study.stage.until(week(0, hours=0.1))
+        assert (sees.count("checkin.ask"), sees.count("checkin.go_on")) == (0, 1)
+        await study.clara.taps("checkin.button.begin")
+        assert sees.last("checkin.nausea.frequency")
+        assert len(await rows(study.stage, Response)) == 1
+
+    async def test_who_answers_of_their_own_accord_has_missed_none(self, study: Study) -> None:
+        await study.stage.until(week(0, hours=24 * 4))
+        await study.clara.taps("checkin.button.begin")  # Too late for that one, and the button is there.
+        await study.clara.taps("menu.button.checkin", "report.answer.none")
+        await well(study.clara)
+        await study.clara.taps("report.answer.none")
+        await study.stage.until(week(1, hours=24 * 5))
+        assert await tasks(study, "reach.checkins") == []
+        await study.stage.until(week(2, hours=24 * 5))
+        assert await tasks(study, "reach.checkins") == [Urgency.YELLOW]
+
+    async def test_silence_after_a_worrying_one_of_their_own_accord_is_told_once(self, study: Study) -> None:
+        await study.clara.says("/menu")
+        await study.clara.taps("menu.button.checkin", "report.answer.none", "checkin.severity.3")
+        await study.clara.taps("checkin.interference.1")
+        await well(study.clara, "fatigue")
+        await study.clara.taps("report.answer.none")
+        await study.stage.until(week(0, hours=24 * 4))
+        case = await symptom_case(study.stage, "S-003")
+        assert "P03-unanswered-after-amber" in case.because
+        told = case.summary
+        await study.stage.until(week(1, hours=24 * 4))
+        assert (await symptom_case(study.stage, "S-003")).summary == told
 
 
 class TestGoingOn:

@@ -4,10 +4,22 @@ import re
 
 import pytest
 
-from bot.store.models import AdverseEvent, AuditEntry, DoseReport, Escalation, SeriousClock, Visit, VisitRecord
+from bot.store.models import (
+    AdverseEvent,
+    Answer,
+    AuditEntry,
+    Checkin,
+    DoseReport,
+    Escalation,
+    Response,
+    SeriousClock,
+    Visit,
+    VisitRecord,
+)
 from bot.story.stage import Stage
 from tests.people import begin, person, study
-from tests.stories.scenes import CALL_120, CHEST_PAIN, Watch, rows, unfinished_updates
+from tests.stories.scenes import CALL_120, CHEST_PAIN, Watch, cases, rows, unfinished_updates
+from tests.stories.test_checkins import tasks, week, well
 
 LINK = re.compile(r"https://t\.me/[\w?=-]+")
 
@@ -126,4 +138,47 @@ async def test_a_serious_event_is_drafted_judged_and_reported(both_stages: Stage
     assert [(each.version, each.grade) for each in await rows(both_stages, AdverseEvent)] == [(1, None), (2, 3)]
     (clock,) = await rows(both_stages, SeriousClock)
     assert (clock.event_number, clock.reported_at is not None) == (1, True)
+    assert await unfinished_updates(both_stages) == []
+
+
+@pytest.mark.req("DI-03", "DI-17")
+async def test_check_ins_are_offered_answered_resumed_started_and_given_up(both_stages: Stage) -> None:
+    made = await study(both_stages)
+    clara = made.clara
+    # Offered, left in the middle, resumed the next day, answered.
+    await both_stages.until(week(0, hours=0.1))
+    await clara.taps("checkin.button.begin", "report.answer.none", "checkin.severity.0")
+    await both_stages.until(week(0, hours=24.5))
+    assert clara.read("checkin.go_on")
+    await clara.taps("checkin.button.begin")
+    await well(clara, "fatigue")
+    await clara.taps("report.answer.none")
+    # Another one from the menu: two points more, which staff hear of; it is left and closed as far as it went.
+    await clara.says("/menu")
+    await clara.taps("menu.button.checkin", "checkin.button.another", "report.answer.none", "checkin.severity.2")
+    await both_stages.until(week(0, hours=24 * 6))
+    first, second = await rows(both_stages, Response, subject_id=3)
+    assert (first.because, second.because) == ([], ["P02-score-rise", "T44-checkin-mild", "unfinished"])
+    (case,) = await cases(both_stages, "S-003", kind="symptom")
+    assert (case.urgency, "P02-score-rise" in case.because) == ("amber", True)
+    kept = [
+        (each.response_id, float(each.value)) for each in await rows(both_stages, Answer, item="fatigue_severity")
+    ]
+    assert kept == [(first.id, 0), (second.id, 2)]
+    # Boris answers none of two, Clara the second of her own accord, when its time is over.
+    await both_stages.until(week(1, hours=24 * 4))
+    await clara.says("/menu")
+    await clara.taps("menu.button.checkin", "report.answer.none")
+    await well(clara)
+    await clara.taps("report.answer.none")
+    await both_stages.until(week(1, hours=24 * 5))
+    offered = [row.response_id for row in await rows(both_stages, Checkin, subject_id=3)]
+    assert offered == [first.id, None], "the second was never touched, for its time was over"
+    reasons = {
+        case.subject_id: case.because
+        for case in await rows(both_stages, Escalation, kind="request")
+        if "reach.checkins" in case.because
+    }
+    assert 2 in reasons
+    assert await tasks(made, "reach.checkins") == []
     assert await unfinished_updates(both_stages) == []

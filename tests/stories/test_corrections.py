@@ -5,10 +5,21 @@ import json
 import pytest
 
 from bot.domain.urgency import Urgency
-from bot.store.models import Answer, EscalationStep, Response
+from bot.store.models import Answer, Escalation, EscalationStep, OutboxMessage, Response
+from bot.story.people import Person
 from tests.people import Study
 from tests.stories.conftest import trial
-from tests.stories.scenes import CALL_120, GO_TO_HOSPITAL, Watch, cases, last_response, rows, symptom_case
+from tests.stories.scenes import (
+    CALL_120,
+    GO_TO_HOSPITAL,
+    Watch,
+    cases,
+    in_language,
+    last_response,
+    rows,
+    symptom_case,
+    withdraw,
+)
 
 PAINLESS = (
     "menu.button.unwell",
@@ -211,3 +222,159 @@ class TestCorrections:
         await begins(study, 1)
         await clara.taps("checkin.severity.0", "checkin.frequency.2", "checkin.severity.1")
         assert await cases(study.stage, "S-003", kind="symptom") == []
+
+
+FEVER = ("menu.button.unwell", "report.trouble.fever", "report.fever.place.axillary")
+
+
+class TestAfterAnEmergency:
+    async def test_what_was_recorded_comes_later_quietly_and_can_be_corrected(self, study: Study) -> None:
+        sees = Watch(study.anna)
+        await study.anna.taps("menu.button.unwell", "report.trouble.sudden", "report.sudden.what.seizure")
+        await study.pass_time(minutes=50)
+        assert sees.read(CALL_120)
+        assert not sees.read("report.later"), "the emergency text stands alone for a while"
+        assert not sees.read("report.recorded")
+        await study.pass_time(minutes=15)
+        assert sees.last("report.later")
+        (message,) = await rows(study.stage, OutboxMessage, text_key="report.later")
+        assert message.silent
+        await study.doctor.taps("case.button.acknowledge")
+        doctor, sees = Watch(study.doctor), Watch(study.anna)
+        await study.anna.taps("report.button.show")
+        assert sees.last("report.recorded")
+        assert study.anna.label("report.sudden.what.seizure") in sees.texts[-1]
+        assert doctor.new == []
+
+    @pytest.mark.req("DI-03")
+    async def test_a_correction_lowers_and_closes_nothing_and_staff_read_both(self, study: Study) -> None:
+        await study.anna.taps(*FEVER)
+        await study.anna.says("38.6")
+        await study.anna.taps("report.answer.none")
+        await study.pass_time(minutes=65)
+        await study.doctor.taps("case.button.acknowledge")
+        doctor, sees = Watch(study.doctor), Watch(study.anna)
+        await study.anna.taps("report.button.show", "report.button.correct", "report.short.temperature_c")
+        await study.anna.says("36.8")
+        assert sees.read("report.corrected")
+        assert sees.last("report.recorded")
+        case = await symptom_case(study.stage)
+        assert (case.urgency, case.state) == (Urgency.RED_COME, "acknowledged")
+        assert (await last_response(study.stage)).urgency == Urgency.RED_COME
+        assert await values(study, "temperature_c") == [38.6, 36.8]
+        assert "38.6" in doctor.texts[-1]
+        assert "36.8" in doctor.texts[-1]
+
+    @pytest.mark.req("DI-03")
+    async def test_paging_goes_on_although_the_patient_corrects(self, study: Study) -> None:
+        await study.anna.taps(*FEVER)
+        await study.anna.says("38.6")
+        await study.anna.taps("report.answer.none")
+        await study.pass_time(minutes=65)
+        await study.anna.taps("report.button.show", "report.button.correct", "report.short.temperature_c")
+        await study.anna.says("36.8")
+        doctor = Watch(study.doctor)
+        await study.pass_time(minutes=6)
+        assert doctor.read("case.page"), "nobody has taken over"
+
+    async def test_another_danger_of_the_same_urgency_is_told_and_paged(self, study: Study) -> None:
+        await study.anna.taps("menu.button.unwell", "report.trouble.sudden", "report.sudden.what.seizure")
+        await study.pass_time(minutes=65)
+        await study.anna.taps("report.button.show", "report.button.correct", "report.short.sudden_what")
+        sees, doctor = Watch(study.anna), Watch(study.doctor)
+        await study.anna.taps("report.sudden.what.face_arm_speech")
+        assert sees.first("triage.red_120.stroke"), sees.texts
+        assert doctor.new
+
+    async def test_silence_that_was_red_is_shown_later_as_well(self, study: Study) -> None:
+        await study.anna.taps(*FEVER)
+        sees = Watch(study.anna)
+        await study.pass_time(minutes=10)
+        assert sees.read("report.silence.red")
+        await study.pass_time(minutes=65)
+        assert sees.last("report.later")
+
+    async def test_a_check_in_that_turned_red_is_shown_later(self, study: Study) -> None:
+        from tests.stories.test_checkins import begins, week, well
+
+        clara = await begins(study)
+        await well(clara, "mood")
+        await clara.taps("checkin.frequency.1", "form.button.yes")
+        sees = Watch(clara)
+        await study.pass_time(minutes=65)
+        assert sees.last("report.later")
+        await clara.taps("report.button.show")
+        assert clara.label("report.short.mood_dying") in sees.texts[-1]
+        assert week(0) < study.stage.clock.now()
+
+    async def test_it_waits_for_the_morning_and_ends_with_the_participation(self, study: Study) -> None:
+        await study.pass_time(hours=14)
+        for each in (study.anna, study.clara):
+            await each.says("/menu")
+            await each.taps("menu.button.unwell", "report.trouble.sudden", "report.sudden.what.seizure")
+        anna, clara = Watch(study.anna), Watch(study.clara)
+        await withdraw(study.clara)
+        await study.pass_time(hours=3)
+        assert not anna.read("report.later")
+        await study.pass_time(hours=9)
+        assert anna.read("report.later")
+        assert not clara.read("report.later")
+
+
+class TestOddTemperatures:
+    @pytest.mark.parametrize(
+        "typed",
+        [pytest.param("35.2", id="low"), pytest.param("97", id="Fahrenheit"), pytest.param("365", id="no dot")],
+    )
+    @pytest.mark.parametrize("right", [True, False])
+    async def test_an_odd_one_is_asked_back_in_a_correction_too(
+        self, study: Study, locale: str, typed: str, right: bool
+    ) -> None:
+        boris = await in_language(study.boris, locale)
+        await _had_no_fever(boris)
+        await boris.taps("report.button.correct", "report.short.temperature_c")
+        sees = Watch(boris)
+        await boris.says(typed)
+        assert sees.last("form.is_it"), sees.texts
+        if right:
+            await boris.taps("form.button.yes")
+        else:
+            await boris.taps("form.button.no")
+            assert sees.last("report.fever.temperature.ask")
+            await boris.says("36.9")
+        assert sees.last("report.recorded"), sees.texts
+        assert sees.read("report.corrected")
+        kept = await values(study, "temperature_c")
+        assert kept[0] == 36.6
+        assert (len(kept), kept[-1] == 36.9) == ((2, False) if right else (3, True))
+
+    @pytest.mark.parametrize("typed", ["3.9", "42.8", "28"])
+    async def test_one_that_cannot_be_is_asked_again_and_corrects_nothing(
+        self, study: Study, locale: str, typed: str
+    ) -> None:
+        boris = await in_language(study.boris, locale)
+        await _had_no_fever(boris)
+        await boris.taps("report.button.correct", "report.short.temperature_c")
+        sees = Watch(boris)
+        await boris.says(typed)
+        assert sees.last("report.fever.temperature.ask"), sees.texts
+        assert boris.label("report.button.leave") in boris.phone.last.labels
+        await boris.says("36.9")
+        assert sees.last("report.recorded"), sees.texts
+        assert await values(study, "temperature_c") == [36.6, 36.9]
+
+    async def test_a_fever_is_not_asked_back(self, study: Study) -> None:
+        await _had_no_fever(study.boris)
+        await study.boris.taps("report.button.correct", "report.short.temperature_c")
+        sees = Watch(study.boris)
+        await study.boris.says("41.9")
+        assert sees.first(GO_TO_HOSPITAL)
+        assert not sees.read("form.is_it")
+        assert [case.urgency for case in await rows(study.stage, Escalation, kind="symptom")] == [Urgency.RED_COME]
+
+
+async def _had_no_fever(someone: Person) -> None:
+    await someone.says("/menu")
+    await someone.taps(*FEVER)
+    await someone.says("36.6")
+    await someone.taps("report.answer.none", "report.button.enough")

@@ -110,6 +110,16 @@ class TestFromThePatient:
         assert hears.first("evidence.received")
         assert told.new == []
 
+    async def test_a_long_caption_is_cut_with_a_mark_and_kept_whole(self, study: Study) -> None:
+        whole = "".join(f"{number:04d}" for number in range(253))  # 1,012 characters; Telegram takes 1,024.
+        sees = Watch(study.coordinator)
+        await sends(study.anna, caption=whole)
+        assert f"{whole[:999]}…" in sees.texts[-1]
+        assert whole not in sees.texts[-1]
+        assert [file.caption for file in await rows(study.stage, EvidenceFile)] == [whole]
+        await looks(study.coordinator)
+        assert any(f"{whole[:999]}…" in text for text in sees.texts[1:])
+
 
 class TestWhoIsNotOnStudy:
     async def test_of_a_stranger_nothing_is_kept(self, study: Study, locale: str) -> None:
