@@ -103,10 +103,14 @@ def _close_what_was_answered(work: Work, dialogue: Dialogue | None, text: str) -
     """Keep danger words that were typed as an answer also where they were asked for."""
     if dialogue is None:
         return
+    answered = dialogue.kind == talk.ANSWER
     if dialogue.kind == report.DIALOGUE:
         report.keep_words(work, dialogue, text)
     elif dialogue.kind in (MESSAGE, talk.ANSWER):
-        forms.close(work)  # The words are in the page already.
+        # The words are in the page already.
+        forms.close(work)
+        if answered:
+            talk.keep_words(work, screens.subject_of(work), text)
 
 
 def react_to_danger(work: Work, text: str) -> bool:

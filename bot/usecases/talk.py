@@ -209,6 +209,13 @@ def take(work: Work, subject: Subject, words: str, *, any_time: bool = False) ->
     return True
 
 
+def keep_words(work: Work, subject: Subject, words: str) -> None:
+    """Keep an answer that was acted on as a report also where it was asked for."""
+    case = _talking(work, subject, any_time=True)
+    if case is not None:
+        _keep(work, case, words)
+
+
 def _talking(work: Work, subject: Subject, *, any_time: bool) -> Escalation | None:
     since = work.now - timedelta(hours=work.protocol.conversation.open_hours)
     statement = (

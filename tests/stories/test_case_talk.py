@@ -79,6 +79,7 @@ async def test_a_danger_in_the_answer_comes_first(study: Study, button: bool) ->
     assert anna.first(CALL_120)
     assert doctor.first("case.page")
     assert (await symptom_case(study.stage)).urgency == "red_120"
+    assert [row.words for row in await rows(study.stage, CaseMessage)][1:] == ([CHEST_PAIN["zh"]] if button else [])
     # What is typed next is no answer to a question that is over.
     anna = Watch(study.anna)
     await study.anna.says("胸口痛得厉害")
