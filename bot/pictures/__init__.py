@@ -1,9 +1,10 @@
-"""What is shown as a picture: link codes, calendars, chats."""
+"""What is shown as a picture: link codes, calendars, courses of symptoms, chats."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from bot.pictures.adherence import CalendarPicture, adherence_calendar_png
+from bot.pictures.course import CoursePicture, course_png
 from bot.pictures.qr import qr_png
 
 
@@ -16,5 +17,6 @@ def paint(spec: Mapping[str, Any]) -> bytes:
     painters = {
         "qr": lambda: qr_png(spec["link"], spec["caption"]),
         "adherence": lambda: adherence_calendar_png(CalendarPicture.from_dict(spec)),
+        "course": lambda: course_png(CoursePicture.from_dict(spec)),
     }
     return painters[spec["kind"]]()
