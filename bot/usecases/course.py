@@ -359,16 +359,13 @@ def _event_lines(work: Work, happened: Sequence[AdverseEvent]) -> list[str]:
 
 def _states(work: Work, shown: Sequence[Week]) -> list[str]:
     silent = [week.number for week in shown if State.NO_ANSWER in (week.state, week.checkin)]
-    named = (
-        ("course.weeks.no_answer", silent),
-        ("course.weeks.nothing", [week.number for week in shown if _is_answered(week) and week.number not in silent]),
-        ("course.weeks.not_asked", [week.number for week in shown if week.state is State.NOT_ASKED]),
-    )
-    return [work.text(key, weeks=ranges(numbers)) for key, numbers in named if numbers]
-
-
-def _is_answered(week: Week) -> bool:
-    return week.state is State.NOTHING
+    nothing = [week.number for week in shown if week.state is State.NOTHING]
+    unknown = [week.number for week in shown if week.state is State.NOT_ASKED]
+    return [
+        *([work.text("course.weeks.no_answer", weeks=ranges(silent))] if silent else []),
+        *([work.text("course.weeks.nothing", weeks=ranges(nothing))] if nothing else []),
+        *([work.text("course.weeks.not_asked", weeks=ranges(unknown))] if unknown else []),
+    ]
 
 
 def ranges(numbers: Sequence[int]) -> str:
