@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from bot.domain.conditions import Answers, Facts, comparisons, holds
-from bot.domain.questionnaires import Item, ItemKind, Questionnaire, is_asked, scores
+from bot.domain.questionnaires import Item, ItemKind, Questionnaire, is_asked, is_complete, scores
 from bot.domain.scores import ScoreRule
 from bot.domain.scores import fires as score_fires
 from bot.domain.triage import TriageRule
@@ -278,16 +278,23 @@ class CourseMap:
         return self._at_least(named, urgency if UNFINISHED in because and urgency else Urgency.GREEN)
 
     def standing(
-        self, given: Answers, present: Mapping[str, int], before: Mapping[str, int], because: Iterable[str]
-    ) -> set[str]:
-        """Return the rules of ``because`` that these answers still fire, what is not known being the worst."""
+        self, questionnaire: Questionnaire, given: Answers, before: Mapping[str, int], because: Sequence[str]
+    ) -> list[str]:
+        """Return what of ``because`` these answers, corrected since, still say; what is not known is the worst.
+
+        A rule that these files do not have stays, and so does that a report stopped until it is complete.
+        """
+        present = scores(questionnaire, given)
         fired = {rule.id for rule in self.triage_rules if holds(rule.when, given, Facts())}
         fired |= {
             rule.id
             for rule in self.score_rules
             if any(score_fires(rule, score, before.get(item)) for item, score in present.items())
         }
-        return set(because) & fired
+        if not is_complete(questionnaire, given):
+            fired.add(UNFINISHED)
+        known = {UNFINISHED, *self._urgencies}
+        return [rule for rule in because if rule in fired or rule not in known]
 
     def _rows_of(self, rule: str, present: Mapping[str, int], before: Mapping[str, int]) -> set[str]:
         if rule not in self.by_score:

@@ -126,9 +126,9 @@ class CoursePicture:
 WIDTH = 1280
 MARGIN = 30
 LABELS = 300  # Left of the weeks, for the names of the rows.
-WIDEST_CELL = 84
-ROW = 46
-SCORE_ROW = 32
+WIDEST_CELL = 130
+ROW = 42
+SCORE_ROW = 29
 GAP = 3
 BETWEEN = 7  # Between two rows.
 SMOOTH = 4  # Shapes are drawn this much larger and scaled down, for Pillow draws jagged edges.
@@ -147,7 +147,8 @@ FILLS = {
     Urgency.AMBER: "#F2A33A",
     Urgency.YELLOW: "#FBE7A1",
 }
-SIGNS = {Urgency.RED_120: "!!", Urgency.RED_COME: "!", Urgency.AMBER: "▲", Urgency.YELLOW: "•"}
+SIGNS = {Urgency.RED_120: "!!", Urgency.RED_COME: "!", Urgency.AMBER: "▲", Urgency.YELLOW: "●"}
+SIGN_HEIGHTS = {Urgency.RED_120: 0.78, Urgency.RED_COME: 0.78, Urgency.AMBER: 0.6, Urgency.YELLOW: 0.36}
 SCORE_FILLS = {0: "#FFFFFF", 1: "#D9E8F5", 2: "#9CC6E6", 3: "#3F86BD", 4: "#08416F"}
 DARK_SCORES = (3, 4)
 
@@ -203,7 +204,7 @@ def _draw_weeks(canvas: Image.Image, data: CoursePicture, cell: int, y: int) -> 
         many = len(list(group))
         left, right = _left(column, cell), _left(column + many, cell) - GAP
         draw.line((left, y + 36, right, y + 36), fill=GREY, width=2)
-        name, face = fitted(drawable(month), 26, right - left, smallest=18)
+        name, face = fitted(drawable(month), 22, right - left, smallest=18)
         if name and not name.endswith("…"):
             draw.text((left, y + 18), name, fill=SOFT_TEXT, font=face, anchor="lm")
         column += many
@@ -321,7 +322,7 @@ def _urgent(level: Urgency) -> Callable[[Draw, Box], None]:
     def paint(draw: Draw, box: Box) -> None:
         draw.rectangle(box, fill=FILLS[level])
         ink = PAPER if level.is_red else TEXT
-        size = round(box[3] * (0.78 if level.is_red else 0.6))
+        size = round(box[3] * SIGN_HEIGHTS[level])
         sign, face = fitted(SIGNS[level], size, box[2] * 0.9, bold=True)
         draw.text((box[2] / 2, box[3] / 2), sign, ink, face, "mm")
 

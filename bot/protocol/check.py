@@ -845,7 +845,7 @@ def _course_rule_problems(protocol: Protocol, scored: Collection[str]) -> Iterat
             yield ProtocolProblem(file, start, "no rule begins like this")
         elif start.startswith(course.apart.rules):
             yield ProtocolProblem(file, start, "the rule is both in a row and apart")
-    if not all(course.apart.rules):
+    if not all(start.strip() for start in course.apart.rules):
         yield ProtocolProblem(file, "apart", "an empty beginning would leave out every rule")
     for rule in sorted(of_scores - set(course.by_score)):
         yield ProtocolProblem(file, rule, "the rule belongs to no row: any score can fire it (by_score)")

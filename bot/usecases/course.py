@@ -35,6 +35,13 @@ MOST_WEEKS = 26
 # A message holds 4,096 signs as Telegram counts them; title, headline and legend take what is left.
 LONGEST = 3300
 MOST_EVENTS = 8
+MARKS = {
+    Urgency.RED_120: "🔴‼️",
+    Urgency.RED_COME: "🔴",
+    Urgency.AMBER: "🟠",
+    Urgency.YELLOW: "🟡",
+    Urgency.GREEN: "⚪",
+}
 LEGEND = (State.NO_ANSWER, State.NOTHING, State.NOT_ASKED)
 
 
@@ -169,8 +176,7 @@ def _signs_of(where: CourseMap, each: _Filled, on: date) -> Iterator[Sign]:
     by = each.row.reported_by
     standing = because
     if each.corrected:
-        left = where.standing(each.given, present, each.before, because)
-        standing = [rule for rule in because if rule in left]
+        standing = where.standing(each.questionnaire, each.given, each.before, because)
     levels = where.answers(each.questionnaire, each.given, each.before, standing, urgency)
     for row, level in levels.items():
         yield Sign(on, row, each.source, by, urgency=level)
@@ -313,17 +319,21 @@ def _block(work: Work, week: Week) -> str:
     names = {row.id: work.text(row.name) for row in work.protocol.course.rows}
     for row, cell in week.cells.items():
         if cell.state is State.REPORTED:
-            what = [work.text(f"course.level.{cell.urgency}")] if cell.urgency is not None else []
+            what = [_level(work, cell.urgency)] if cell.urgency is not None else []
             what += [work.text("course.score", score=cell.score)] if cell.score else []
             lines.append(
                 work.text("course.line", row=names[row], what=_joined(work, what), sources=_sources(work, cell))
             )
     for sign in week.taken_back:
-        level = work.text(f"course.level.{sign.urgency}")
+        level = _level(work, sign.urgency or Urgency.GREEN)
         lines.append(work.text("course.taken_back", row=names[sign.row], level=level))
     if week.checkin is State.NO_ANSWER:
         lines.append(work.text("course.checkin.no_answer"))
     return "\n".join(lines)
+
+
+def _level(work: Work, level: Urgency) -> str:
+    return f"{MARKS[level]} {work.text(f'course.level.{level}')}"
 
 
 def _joined(work: Work, parts: Iterable[str]) -> str:
