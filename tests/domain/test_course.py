@@ -35,9 +35,7 @@ def asked(answered: bool, days: int = 0, row: str = "fever") -> Asked:
 def weeks(*events: Sign | Asked, until: int = 0, enrolled: int = 0) -> list[Week]:
     signs = [each for each in events if isinstance(each, Sign)]
     questions = [each for each in events if isinstance(each, Asked)]
-    return course(
-        ROWS, signs, questions, [], MONDAY + timedelta(days=enrolled), MONDAY + timedelta(days=until)
-    )
+    return course(ROWS, signs, questions, [], MONDAY + timedelta(days=enrolled), MONDAY + timedelta(days=until))
 
 
 CELLS = [
@@ -122,11 +120,12 @@ def test_no_danger_of_free_words_is_shown_as_less(concept: Concept) -> None:
 WORDS = [
     pytest.param(["T10-gut-bleed"], Urgency.RED_COME, {"bleeding": "red_come"}, id="as it was read"),
     pytest.param(["T10-gut-bleed"], Urgency.YELLOW, {"bleeding": "yellow"}, id="asked back and not now"),
-    pytest.param(["T21-chest-pain", "T44-tired"], Urgency.RED_120, {"breath_chest": "red_120", "tired_dizzy": "yellow"},
-                 id="a danger does not make another complaint one"),
+    pytest.param(["T21-chest-pain", "T44-tired"], Urgency.RED_120, {"breath_chest": "red_120",
+                 "tired_dizzy": "yellow"}, id="a danger does not make another complaint one"),
     pytest.param(["T44-other"], Urgency.RED_120, {"other": "red_120"}, id="more urgent than its rule"),
     pytest.param(["T99-of-an-older-version"], Urgency.RED_COME, {"other": "red_come"}, id="a rule nobody knows now"),
-    pytest.param(["T24-bleeding-with-fainting"], Urgency.RED_120, {"bleeding": "red_120"}, id="the longest beginning"),
+    pytest.param(["T24-bleeding-with-fainting"], Urgency.RED_120, {"bleeding": "red_120"},
+                 id="the longest beginning"),
     pytest.param(["BP-crisis"], Urgency.RED_COME, {"pressure": "red_come"}, id="a pressure that was told"),
     pytest.param(["L20-plt-critical"], Urgency.RED_COME, {"counts": "red_come"}, id="a threshold of a measure"),
     pytest.param(["tablets.SIDE_EFFECT"], Urgency.AMBER, {"other": "amber"}, id="a reason for tablets not taken"),
@@ -159,7 +158,8 @@ ANSWERS = [
                  "amber", {"tired_dizzy": "yellow", "skin_allergy": "amber"}, id="two scores, two urgencies"),
     pytest.param("weekly", {"nausea_frequency": 2.0}, ["P02-score-rise"], "amber", {"stomach_liver": "amber"},
                  id="a rise from the one before"),
-    pytest.param("weekly", {}, ["P01-score-high"], "amber", {"other": "amber"}, id="a score nobody finds is not lost"),
+    pytest.param("weekly", {}, ["P01-score-high"], "amber", {"other": "amber"},
+                 id="a score nobody finds is not lost"),
     pytest.param("weekly", {"mood_dying": True}, ["T40-mood"], "red_120", {"mood": "red_120"}, id="a wish to die"),
 ]  # fmt: skip
 

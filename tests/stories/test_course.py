@@ -13,7 +13,7 @@ from bot.story.stage import Stage
 from bot.usecases import course
 from bot.work import Work
 from tests.people import Study, staff, study
-from tests.stories.scenes import Watch, caregiver, in_language, rows
+from tests.stories.scenes import Watch, caregiver, in_language, resolve_all, rows
 from tests.stories.test_checkins import begins, week, well
 from tests.stories.test_corrections import PAINLESS
 from tests.stories.test_measures import enters, reads
@@ -47,10 +47,15 @@ async def test_a_whole_course_is_read_in_either_language(study: Study, locale: s
     # Week 1: a report. Week 2: a check-in with scores. Week 3: none is answered. Week 4: her own words.
     await clara.taps("menu.button.unwell", "report.trouble.fever", "report.fever.place.axillary")
     await clara.says("38.6")
+    await clara.taps("report.answer.none")
+    await resolve_all(stage)
     await begins(study)
     await clara.taps("checkin.severity.3", "checkin.interference.1")
     await well(clara, "fatigue")
     await clara.taps("report.answer.none")
+    await resolve_all(stage)
+    await stage.until(week(1, hours=24 * 3 + 1))
+    await resolve_all(stage)  # Staff were told of the silence.
     await stage.until(week(2, hours=-2))
     await clara.says("我胸口痛")
     said = await looks(reader, "S-003")
