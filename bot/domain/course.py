@@ -210,7 +210,8 @@ class CourseMap:
 
     @cached_property
     def _urgencies(self) -> Mapping[str, Urgency]:
-        return {rule.id: rule.urgency for rule in (*self.triage_rules, *self.score_rules)}
+        of_answers = {rule.id: rule.urgency for rule in self.triage_rules}
+        return of_answers | {rule.id: rule.urgency for rule in self.score_rules}
 
     def row_of_measure(self, measure: str) -> str:
         return next((row.id for row in self.rows if measure in row.measures), self.rest)

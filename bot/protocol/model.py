@@ -16,6 +16,7 @@ from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.judging import MeasureRule
+from bot.domain.lexicon import Combination, Concept, NumberBand
 from bot.domain.measures import Giver, Measure, OtherTest
 from bot.domain.questionnaires import Questionnaire
 from bot.domain.reach import ReachRule
@@ -308,7 +309,13 @@ class Protocol:
     def course_map(self) -> CourseMap:
         """Return where everything belongs that can be reported, and how urgent words are at most."""
         spoken: dict[str, Urgency] = {}
-        for each in (*self.lexicon.concepts, *self.lexicon.combinations, *self.lexicon.numbers):
+        lexicon = self.lexicon
+        named: tuple[Concept | Combination | NumberBand, ...] = (
+            *lexicon.concepts,
+            *lexicon.combinations,
+            *lexicon.numbers,
+        )
+        for each in named:
             spoken[each.rule] = highest((each.urgency, spoken.get(each.rule, Urgency.GREEN)))
         return CourseMap(
             rows=self.course.rows,

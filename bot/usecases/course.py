@@ -109,7 +109,7 @@ def collect(work: Work, subject: Subject) -> list[Week]:
     found: list[Sign] = []
     asked: list[Asked] = []
     for each in filled:
-        on = day_of.get(each.row.id, _day(work, each.row.opened_at))
+        on = day_of.get(each.row.id or 0, _day(work, each.row.opened_at))
         found += _signs_of(where, each, on)
         asked += _asked_by(where, each, on)
     asked += _never_begun(work, where, offered)

@@ -104,7 +104,9 @@ def test_a_check_in_has_a_row_of_its_own(offered: list[bool], state: State) -> N
 # What belongs to which row
 
 
-@pytest.mark.parametrize("rule", [rule.id for rule in (*TRIAL.triage_rules, *TRIAL.lexicon.rules)])
+@pytest.mark.parametrize(
+    "rule", [*(rule.id for rule in TRIAL.triage_rules), *(rule.id for rule in TRIAL.lexicon.rules)]
+)
 def test_every_rule_that_can_fire_is_shown_at_its_urgency(rule: str) -> None:
     shown = MAP.words([rule], Urgency.RED_120)
     assert shown
