@@ -321,9 +321,7 @@ def _block(work: Work, week: Week) -> str:
         if cell.state is State.REPORTED:
             what = [_level(work, cell.urgency)] if cell.urgency is not None else []
             what += [work.text("course.score", score=cell.score)] if cell.score else []
-            lines.append(
-                work.text("course.line", row=names[row], what=_joined(work, what), sources=_sources(work, cell))
-            )
+            lines.append(work.text("course.line", row=names[row], what=", ".join(what), sources=_sources(work, cell)))
     for sign in week.taken_back:
         level = _level(work, sign.urgency or Urgency.GREEN)
         lines.append(work.text("course.taken_back", row=names[sign.row], level=level))
@@ -334,10 +332,6 @@ def _block(work: Work, week: Week) -> str:
 
 def _level(work: Work, level: Urgency) -> str:
     return f"{MARKS[level]} {work.text(f'course.level.{level}')}"
-
-
-def _joined(work: Work, parts: Iterable[str]) -> str:
-    return work.text("course.between").join(parts)
 
 
 def _sources(work: Work, cell: Cell) -> str:
@@ -353,7 +347,7 @@ def _sources(work: Work, cell: Cell) -> str:
         elif sign.by == BOT.label:
             said = work.text("course.by_silence", said=said)
         found[said] = None
-    return _joined(work, found)
+    return ", ".join(found)
 
 
 def _event_lines(work: Work, happened: Sequence[AdverseEvent]) -> list[str]:
