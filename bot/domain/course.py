@@ -311,7 +311,7 @@ class CourseMap:
 
     def _troubles(self, questionnaire: Questionnaire, given: Answers) -> list[str]:
         known = {trouble for row in self.rows for trouble in row.troubles}
-        first = questionnaire.hands_over or questionnaire.items[0].id
+        first = questionnaire.hands_over or next((item.id for item in questionnaire.items), "")
         value = given.get(first)
         chosen = value if isinstance(value, tuple) else (value,)
         return [self.row_of_trouble(each) for each in chosen if isinstance(each, str) and each in known]

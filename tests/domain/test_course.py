@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.course import Asked, CourseRow, Sign, Source, State, Week, course
 from bot.domain.lexicon import Concept
+from bot.domain.questionnaires import Questionnaire
 from bot.domain.urgency import Urgency
 from bot.protocol import bundled
 
@@ -173,6 +174,12 @@ def test_a_report_is_as_urgent_for_each_row_as_its_rules(
     level = Urgency(urgency) if urgency is not None else None
     found = MAP.answers(TRIAL.questionnaires[name], given, {"nausea_frequency": 0}, because, level)  # type: ignore[arg-type]
     assert found == expected
+
+
+def test_a_report_whose_questions_no_longer_exist_still_shows_its_dangers() -> None:
+    forgotten = Questionnaire("of-an-older-version", "0.9", ())
+    assert MAP.answers(forgotten, {}, {}, ["T10-gut-bleed"], Urgency.RED_COME) == {"bleeding": "red_come"}
+    assert MAP.asked_about(forgotten) == {}
 
 
 def test_only_a_check_in_asks_about_a_whole_row() -> None:
