@@ -8,6 +8,7 @@ from typing import Any
 from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
+from bot.domain.course import Source
 from bot.domain.dosing import Formulation
 from bot.domain.escalation import CaseState, Lapse
 from bot.domain.measures import Doubt
@@ -25,6 +26,7 @@ from bot.usecases import (
     arms,
     cases,
     closing,
+    course,
     enrol,
     event_forms,
     events,
@@ -76,6 +78,9 @@ FAMILIES: Mapping[str, Members] = {
     # Collected from the calls of `escalate.step`, whose words become the keys.
     "case.step.*": lambda: (),
     "command.*": _commands,
+    "course.level.*": lambda: Urgency,
+    "course.source.*": lambda: (*Source, "value_unverified"),
+    "course.state.*": lambda: course.LEGEND,
     "deviation.*": lambda: Deviation,
     "due.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
     "due.status.*": lambda: _OPEN_STATUSES,

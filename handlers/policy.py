@@ -97,6 +97,8 @@ POLICY: dict[str, frozenset[Role]] = {
     "deviations.page": READING,
     "adherence": READING,
     "adherence.open": READING,
+    "report": READING,
+    "course.open": READING,
     "silent": READING,
     "silent.page": READING,
     "alerts": READING,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.store.models import Subject
-from bot.usecases import cases, due, enrol, events, labs, recorded, settings, silent, staff, staff_queries
+from bot.usecases import cases, course, due, enrol, events, labs, recorded, settings, silent, staff, staff_queries
 from bot.work import Work
 from handlers.context import TrialContext
 
@@ -24,6 +24,10 @@ async def on_patient(update: Update, context: TrialContext) -> None:
 
 async def on_adherence(update: Update, context: TrialContext) -> None:
     await _about_subject(update, context, "adherence", staff_queries.show_adherence)
+
+
+async def on_report(update: Update, context: TrialContext) -> None:
+    await _about_subject(update, context, "report", course.show)
 
 
 async def on_labs(update: Update, context: TrialContext) -> None:

@@ -1,4 +1,4 @@
-"""What is shown as a picture: link codes, calendars, chats."""
+"""What is shown as a picture: link codes, calendars, courses of symptoms, chats."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,12 @@ def paint(spec: Mapping[str, Any]) -> bytes:
     """
     # Loaded with the first picture: most starts of the bot, and most commands, never draw one.
     from bot.pictures.adherence import CalendarPicture, adherence_calendar_png
+    from bot.pictures.course import CoursePicture, course_png
     from bot.pictures.qr import qr_png
 
     painters = {
         "qr": lambda: qr_png(spec["link"], spec["caption"]),
         "adherence": lambda: adherence_calendar_png(CalendarPicture.from_dict(spec)),
+        "course": lambda: course_png(CoursePicture.from_dict(spec)),
     }
     return painters[spec["kind"]]()

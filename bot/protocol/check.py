@@ -36,6 +36,8 @@ MOST_COMBINATIONS = 50_000
 _NUMERIC = (ItemKind.TEMPERATURE, ItemKind.NUMBER)
 # Either file of questions; the ids of the items are unique over both.
 ITEMS = "items.yaml"
+# More rows of the course of symptoms than that do not fit into a picture.
+MOST_ROWS = 16
 # So many words of each part are tried to see whether a composition can be said at all.
 MOST_SAID = 3
 
@@ -121,6 +123,7 @@ def problems_of(
         *_lexicon_problems(protocol),
         *_measure_problems(protocol),
         *_event_problems(protocol),
+        *_course_problems(protocol),
         *(_spoken_problems(protocol) if try_words else ()),
         *_chain_problems(protocol),
         *_text_problems(protocol, known_texts),
@@ -163,6 +166,8 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
     for term in protocol.adverse_events.terms:
         if term.hint is not None:
             yield TextUse(term.hint, "adverse_events.yaml", term.id)
+    for row in protocol.course.rows:
+        yield TextUse(row.name, "course.yaml", row.id)
     for combination in protocol.lexicon.combinations:
         yield TextUse(combination.tell_subject, "lexicon.yaml", combination.id)
     for request in protocol.lexicon.requests:
@@ -795,6 +800,62 @@ def _event_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "serious", "told_hours_before must lie below report_within_hours")
     if not serious.source.strip():
         yield ProtocolProblem(file, "serious", "the source is empty")
+
+
+def _course_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    """Yield what has no row in the course of symptoms, so that no danger is missing there, and what has several."""
+    file, course = "course.yaml", protocol.course
+    rows, apart = course.rows, course.apart
+    if [row.id for row in rows if row.rest] != [row.id for row in rows[-1:]]:
+        yield ProtocolProblem(file, "rest", "exactly one row is that of the rest: the last one")
+    if len(rows) > MOST_ROWS:
+        yield ProtocolProblem(file, "", f"at most {MOST_ROWS} rows can be read on a phone")
+    items = [item for questionnaire in protocol.questionnaires.values() for item in questionnaire.items]
+    scored = {item.id for item in items if item.kind is ItemKind.SCORE}
+    troubles = {option.id for item in _first_items(protocol, "unwell") for option in item.options}
+    kinds: tuple[tuple[str, Collection[str], list[str]], ...] = (
+        ("score", scored, [each for row in rows for each in row.scores]),
+        ("trouble", troubles, [each for row in rows for each in row.troubles]),
+        ("measure", protocol.measures.by_id, [*(each for row in rows for each in row.measures), *apart.measures]),
+    )
+    for kind, known, placed in kinds:
+        for each in known:
+            if each not in placed:
+                yield ProtocolProblem(file, each, f"the {kind} belongs to no row")
+        for each in placed:
+            if each not in known:
+                yield ProtocolProblem(file, each, f"there is no such {kind}")
+        yield from _twice(file, placed)
+    yield from _course_rule_problems(protocol, scored)
+
+
+def _course_rule_problems(protocol: Protocol, scored: Collection[str]) -> Iterator[ProtocolProblem]:
+    file, course = "course.yaml", protocol.course
+    of_scores = {rule.id for rule in protocol.score_rules}
+    named = [
+        *(rule.id for rule in protocol.triage_rules),
+        *(rule.id for rule in protocol.lexicon.rules),
+        *(f"tablets.{reason.code}" for reason in protocol.skip_reasons if reason.tell_staff is not None),
+    ]
+    starts = [start for row in course.rows for start in row.rules]
+    yield from _twice(file, [*starts, *course.by_score, *course.apart.rules])
+    for rule in named:
+        if rule not in course.by_score and not rule.startswith((*starts, *course.apart.rules)):
+            yield ProtocolProblem(file, rule, "the rule belongs to no row")
+    for start in starts:
+        if not start or not any(rule.startswith(start) for rule in named):
+            yield ProtocolProblem(file, start, "no rule begins like this")
+        elif start.startswith(course.apart.rules):
+            yield ProtocolProblem(file, start, "the rule is both in a row and apart")
+    if not all(start.strip() for start in course.apart.rules):
+        yield ProtocolProblem(file, "apart", "an empty beginning would leave out every rule")
+    for rule in sorted(of_scores - set(course.by_score)):
+        yield ProtocolProblem(file, rule, "the rule belongs to no row: any score can fire it (by_score)")
+    for rule in course.by_score:
+        found = [each for each in protocol.triage_rules if each.id == rule]
+        only_scores = all(one.item in scored for each in found for one in comparisons(each.when))
+        if rule not in of_scores and not (found and only_scores):
+            yield ProtocolProblem(file, rule, "by_score: there is no such rule that reads scores alone")
 
 
 def _limit_problems(measure: Measure) -> Iterator[ProtocolProblem]:

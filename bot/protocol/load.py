@@ -20,6 +20,7 @@ from bot.domain.freetext import Lexicon
 from bot.errors import FollowupError
 from bot.protocol.model import (
     AdverseEventsFile,
+    CourseFile,
     EscalationFile,
     ItemsFile,
     LexiconFile,
@@ -90,6 +91,7 @@ def load(folder: Folder) -> Protocol:
     lexicon = read(folder, "lexicon.yaml", LexiconFile, problems)
     measures = read(folder, "measures.yaml", MeasuresFile, problems)
     events = read(folder, "adverse_events.yaml", AdverseEventsFile, problems)
+    course = read(folder, "course.yaml", CourseFile, problems)
     escalation = read(folder, "escalation.yaml", EscalationFile, problems)
     if trial is not None:
         problems += _timezone_problems(trial)
@@ -102,6 +104,8 @@ def load(folder: Folder) -> Protocol:
         problems += _twice("measures.yaml", (measure.id for measure in measures.measures))
     if events is not None:
         problems += _twice("adverse_events.yaml", (term.id for term in events.terms))
+    if course is not None:
+        problems += _twice("course.yaml", (row.id for row in course.rows))
     if escalation is not None:
         problems += _twice("escalation.yaml", (chain.urgency for chain in escalation.chains))
     if (
@@ -115,6 +119,7 @@ def load(folder: Folder) -> Protocol:
         or lexicon is None
         or measures is None
         or events is None
+        or course is None
         or escalation is None
     ):
         raise ProtocolFaulty(problems)
@@ -150,6 +155,7 @@ def load(folder: Folder) -> Protocol:
         adverse_events=events,
         digest=escalation.digest,
         conversation=escalation.conversation,
+        course=course,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         outcomes=escalation.outcomes,
     )

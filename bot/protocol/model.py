@@ -11,10 +11,12 @@ from pydantic import ConfigDict
 
 from bot.domain.adverse_events import SeriousRule, Suggestion, Term
 from bot.domain.calendar import ClosureRule
+from bot.domain.course import Apart, CourseMap, CourseRow
 from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.judging import MeasureRule
+from bot.domain.lexicon import Combination, Concept, NumberBand
 from bot.domain.measures import Giver, Measure, OtherTest
 from bot.domain.questionnaires import Questionnaire
 from bot.domain.reach import ReachRule
@@ -30,7 +32,7 @@ from bot.domain.reminders import (
 )
 from bot.domain.scores import ScoreRule
 from bot.domain.triage import TriageRule
-from bot.domain.urgency import Urgency
+from bot.domain.urgency import Urgency, highest
 from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
 
 # A word that no field knows is an error, and so is a number in quotes; this reaches every nested value.
@@ -278,6 +280,16 @@ class AdverseEventsFile:
 
 
 @dataclass(frozen=True, slots=True)
+class CourseFile:
+    """course.yaml: which row of the course of symptoms everything belongs to."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    rows: tuple[CourseRow, ...]
+    by_score: tuple[str, ...]
+    apart: Apart
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """One trial as data, read from one folder; nothing in it changes while the bot runs."""
 
@@ -312,6 +324,7 @@ class Protocol:
     adverse_events: AdverseEventsFile
     digest: DigestRule
     conversation: ConversationRule
+    course: CourseFile
     chains: Mapping[str, Chain]
     outcomes: tuple[CaseOutcome, ...]
 
@@ -324,6 +337,27 @@ class Protocol:
     def skip_reasons(self) -> tuple[Choice, ...]:
         """Return the reasons a subject can give for tablets not taken."""
         return self.tablets.skip_reasons
+
+    def course_map(self) -> CourseMap:
+        """Return where everything belongs that can be reported, and how urgent words are at most."""
+        spoken: dict[str, Urgency] = {}
+        lexicon = self.lexicon
+        named: tuple[Concept | Combination | NumberBand, ...] = (
+            *lexicon.concepts,
+            *lexicon.combinations,
+            *lexicon.numbers,
+        )
+        for each in named:
+            spoken[each.rule] = highest((each.urgency, spoken.get(each.rule, Urgency.GREEN)))
+        return CourseMap(
+            rows=self.course.rows,
+            by_score=self.course.by_score,
+            apart=self.course.apart,
+            triage_rules=self.triage_rules,
+            score_rules=self.score_rules,
+            spoken=spoken,
+            measure_of={rule.id: rule.measure for rule in self.measures.rules},
+        )
 
     def chain_for(self, urgency: Urgency) -> Chain | None:
         """Return the chain of ``urgency``; both reds share one, and green has none."""

@@ -51,6 +51,14 @@ def entered_between(session: Session, subject_id: int, first: datetime, last: da
     return session.exec(query.order_by(col(Measurement.id))).all()
 
 
+def counting(session: Session, subject_id: int) -> Sequence[Measurement]:
+    """Return every value of a subject that counts, the newest version of each; what was taken out is not there."""
+    query = select(Measurement).where(
+        Measurement.subject_id == subject_id, col(Measurement.void).is_(False), _newest()
+    )
+    return session.exec(query.order_by(col(Measurement.taken_on), col(Measurement.id))).all()
+
+
 def of_occasion(session: Session, occasion: str) -> Sequence[Measurement]:
     """Return the values that were entered together, the newest version of each."""
     query = select(Measurement).where(Measurement.occasion == occasion, _newest())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -73,7 +74,7 @@ def raise_case(
         state=CaseState.OPEN,
         chain=rules.chain_to_dict(chain),
         because=list(because),
-        summary=json.dumps([_told(summary, source)], ensure_ascii=False),
+        summary=json.dumps([_told(summary, source, **_heard(work, kind, urgency, because))], ensure_ascii=False),
         visit_id=visit_id,
         raised_by=work.caller.label,
         said_at=work.said_at,
@@ -188,7 +189,8 @@ def _join(
     known = bool(source) and any(each["source"] == source for each in told)
     told = [each for each in told if not known or each["source"] != source]
     case.because = list(dict.fromkeys([*case.because, *because]))
-    case.summary = json.dumps([*told, _told(summary, source)], ensure_ascii=False)
+    new = _told(summary, source, **_heard(work, case.kind, urgency, because))
+    case.summary = json.dumps([*told, new], ensure_ascii=False)
     joined = step(work, case, "joined", ", ".join(because))
     sae_clock.watch(work, case, because)
     if urgency.rank > Urgency(case.urgency).rank:
@@ -469,8 +471,39 @@ def summary_of(case: Escalation, *, whole: bool = False) -> Lines:
     return Lines([*earlier, *(_text(line) for each in told[hidden:] for line in each["lines"])])
 
 
-def _told(summary: Summary, source: str) -> dict[str, Any]:
-    return {"source": source, "lines": [_entry(text) for text in summary]}
+def _told(summary: Summary, source: str, **heard: Any) -> dict[str, Any]:
+    return {"source": source, "lines": [_entry(text) for text in summary], **heard}
+
+
+def _heard(work: Work, kind: str, urgency: Urgency, because: Sequence[str]) -> dict[str, Any]:
+    """Return when a symptom was told, by whom and how urgent it was: free words leave this nowhere else."""
+    if kind != SYMPTOM:
+        return {}
+    return {"at": work.now.isoformat(), "by": work.caller.label, "urgency": urgency, "because": list(because)}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Free words that a case was told: when, by whom, how urgent, by which rules."""
+
+    at: datetime
+    by: str
+    urgency: Urgency
+    because: tuple[str, ...]
+
+
+def words_heard(case: Escalation) -> list[Heard]:
+    """Return the free words of a case; reports, check-ins and values have a source and are kept by themselves."""
+    return [
+        Heard(
+            datetime.fromisoformat(each["at"]) if "at" in each else case.opened_at,
+            each.get("by", case.raised_by),
+            Urgency(each.get("urgency", case.urgency)),
+            tuple(each.get("because", case.because)),
+        )
+        for each in json.loads(case.summary)
+        if not each["source"]
+    ]
 
 
 def _entry(said: object) -> Any:

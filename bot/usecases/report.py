@@ -510,10 +510,10 @@ def store(
         work.session.flush()
         rows.append(row)
 
-    for name in implied(questionnaire, {**_given(questionnaire, rows), item.id: value}):
+    for name in implied(questionnaire, {**newest_answers(questionnaire, rows), item.id: value}):
         keep(name, 0.0, IMPLIED)
     keep(item.id, value, said)
-    return _given(questionnaire, rows)
+    return newest_answers(questionnaire, rows)
 
 
 def decide(work: Work, response: Response, given: dict[str, Value]) -> TriageDecision:
@@ -628,7 +628,7 @@ def summary(work: Work, response: Response) -> list[Text]:
     """Return what was reported, question by question, for staff to read in their language."""
     lines = []
     questionnaire, rows = questionnaire_of(work, response), rows_of(work, response)
-    stands = _given(questionnaire, rows)
+    stands = newest_answers(questionnaire, rows)
     for name, row in {row.item: row for row in rows}.items():
         item, before = questionnaire.item(name), _before_correction(rows, name)
         if row.said == IMPLIED and before is None:
@@ -668,10 +668,11 @@ def shown(item: Item, row: Answer) -> object:
 
 def answers(work: Work, response: Response) -> dict[str, Value]:
     """Return the answers given so far, the newest version of each."""
-    return _given(questionnaire_of(work, response), rows_of(work, response))
+    return newest_answers(questionnaire_of(work, response), rows_of(work, response))
 
 
-def _given(questionnaire: Questionnaire, rows: Sequence[Answer]) -> dict[str, Value]:
+def newest_answers(questionnaire: Questionnaire, rows: Sequence[Answer]) -> dict[str, Value]:
+    """Return what a report says now, of all its answers in the order in which they were given."""
     given: dict[str, Value] = {}
     for row in {row.item: row for row in rows}.values():
         value = json.loads(row.value)

@@ -16,6 +16,7 @@ STAFF_COMMANDS = (
     "silent",
     "patients",
     "patient",
+    "report",
     "labs",
     "ae",
     "adherence",

@@ -90,6 +90,7 @@ def show_patient(work: Work, subject: Subject) -> None:
         ]
     for case in _open_cases(work, subject):
         rows.append([Button("patient.button.case", "case.open", {"case": case.id}, values={"number": case.id})])
+    rows.append([Button("patient.button.course", "course.open", {"subject": subject.id})])
     rows.append([Button("patient.button.recorded", "visit.recorded_list", {"subject": subject.id, "page": 0})])
     rows.append([Button("patient.button.labs", "labs.list", {"subject": subject.id})])
     if evidence.count(work.session, subject.id):

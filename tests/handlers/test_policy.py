@@ -54,6 +54,8 @@ HEALTH = [
     "event.open",
     "event.report",
     "adherence.open",
+    "report",
+    "course.open",
 ]
 
 

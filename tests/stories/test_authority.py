@@ -117,6 +117,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "value": reading.id,
         "version": "1.0" if visit is None else visit.plan_version,
         "visit": visit.id,
+        "weeks": 4,
         "yes": True,
     }
 

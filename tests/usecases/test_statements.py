@@ -32,6 +32,8 @@ PATIENTS, MESSAGES, REPORTS = 60, 200, 30
 # The most that handling one update may take, without what stores, claims and settles it.
 MOST = {"words": 15, "button": 8, "answer": 19}
 
+LISTS = ("/alerts", "/patients", "/due", "/report S-001")
+
 # A transaction as what it does to which table, in order.
 Transaction = tuple[str, ...]
 
@@ -91,7 +93,7 @@ async def one_of_each(made: Study, recorder: Recorder, time: str) -> dict[str, l
     await anna.taps("menu.button.unwell")
     answer = await recorder.of(anna.taps("report.trouble.fever"))
     await anna.taps("report.button.stop")
-    lists = {name: await recorder.of(made.coordinator.says(name)) for name in ("/alerts", "/patients", "/due")}
+    lists = {name: await recorder.of(made.coordinator.says(name)) for name in LISTS}
     return {"words": words, "button": button, "answer": answer, **lists}
 
 
