@@ -213,13 +213,13 @@ def count_of_day(
     return session.exec(_COUNT_OF_DAY, params=_a_time(account_id, purposes, starts, ends)).one()
 
 
-_KEYS_BETWEEN = select(OutboxMessage.dedupe_key).where(*_BETWEEN)
+_KEYS_BETWEEN = select(OutboxMessage.dedupe_key).where(*_BETWEEN).order_by(col(OutboxMessage.id))
 
 
 def keys_between(
     session: Session, account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
 ) -> Sequence[str]:
-    """Return by which keys the messages of ``purposes`` were made that an account gets in a time."""
+    """Return by which keys the messages of ``purposes`` were made that an account gets in a time, the oldest first."""
     keys = session.exec(_KEYS_BETWEEN, params=_a_time(account_id, purposes, starts, ends)).all()
     return [key for key in keys if key is not None]
 

@@ -201,20 +201,32 @@ def _midnight(work: Work, days: int) -> datetime:
 
 def _told_today(work: Work, reader: Account) -> set[date]:
     """Return the days of visits that a phone has shown today, or is about to show, unless they were moved since."""
-    plans = _told_plans(work, reader, _midnight(work, 0))
+    told = _told(work, reader, _midnight(work, 0))
+    plans, last = {(number, version) for number, version, _ in told}, {number: on for number, _, on in told if on}
     found = work.session.exec(select(Visit).where(col(Visit.id).in_({number for number, _ in plans}))).all()
-    return {each.target_on for each in found if (each.id, each.plan_version) in plans}
+    # A day that was moved away and back before anybody was told of it is the day that the phone shows.
+    return {
+        each.target_on
+        for each in found
+        if (each.id, each.plan_version) in plans or last.get(each.id) == f"{each.target_on:%Y%m%d}"
+    }
 
 
 def _told_plans(work: Work, reader: Account, since: datetime) -> set[tuple[int | None, int]]:
     """Return which visits, and in which version of their plan, a phone has shown or is about to show."""
-    plans: set[tuple[int | None, int]] = set()
+    return {(number, version) for number, version, _ in _told(work, reader, since)}
+
+
+def _told(work: Work, reader: Account, since: datetime) -> list[tuple[int | None, int, str]]:
+    """Return the same in the order of telling, with the day where the message names it."""
+    plans: list[tuple[int | None, int, str]] = []
     for key in outbox.keys_between(work.session, reader.id or 0, (REMINDER, ANNOUNCE), since, _midnight(work, 1)):
         kind, about, rest, *_ = key.split(":")
         # An announcement's key names all visits that it tells, a reminder's the one that carries it.
         told = [f"{about}.{rest}"] if kind == REMINDER else rest.split(",") if kind == ANNOUNCE and rest else []
-        for number, _, version in (each.partition(".") for each in told):
-            plans.add((int(number), int(version)))
+        for number, _, plan in (each.partition(".") for each in told):
+            version, _, on = plan.partition("@")
+            plans.append((int(number), int(version), on))
     return plans
 
 
@@ -416,7 +428,9 @@ def _says_this(work: Work, subject: Subject) -> bool:
 
 
 def _key(work: Work, subject: Subject) -> str:
-    stands = ",".join(f"{each.id}.{each.plan_version}" for each in _to_announce(work, subject))
+    stands = ",".join(
+        f"{each.id}.{each.plan_version}@{each.target_on:%Y%m%d}" for each in _to_announce(work, subject)
+    )
     return f"{ANNOUNCE}:{subject.id}:{stands}:"
 
 

@@ -213,6 +213,22 @@ class TestEachPhone:
             await move(study, "S-003", "cbc", date(2026, 11, day))
         assert sees.count("visit.announced") == 3
 
+    async def test_a_day_that_is_put_back_before_anybody_heard_is_no_news(self, study: Study) -> None:
+        await study.stage.until(at("2026-11-12T09:00"))
+        sees, visit = Watch(study.clara), await planned(study, "S-003")
+        for day in (18, 17, 13):
+            await move(study, "S-003", "cbc", date(2026, 11, day))
+
+        def away_and_back(work: Work) -> None:
+            found = work.session.get_one(Visit, visit.id)
+            for day in (20, 13):
+                plan.move(work, found, date(2026, 11, day))
+            visit_reminders.announce(work, found)
+
+        await study.stage.within(away_and_back)
+        await study.stage.settle()
+        assert sees.count("visit.announced") == 3
+
     async def test_nobody_comes_in_vain_for_want_of_room(self, study: Study) -> None:
         await study.stage.until(at("2026-11-16T09:00"))
         sees = Watch(study.clara)
