@@ -219,7 +219,7 @@ _KEYS_BETWEEN = select(OutboxMessage.dedupe_key).where(*_BETWEEN).order_by(col(O
 def keys_between(
     session: Session, account_id: int, purposes: Collection[str], starts: datetime, ends: datetime
 ) -> Sequence[str]:
-    """Return by which keys the messages of ``purposes`` were made that an account gets in a time, the oldest first."""
+    """Return the keys of the messages of ``purposes`` that an account gets in a time, the oldest first."""
     keys = session.exec(_KEYS_BETWEEN, params=_a_time(account_id, purposes, starts, ends)).all()
     return [key for key in keys if key is not None]
 

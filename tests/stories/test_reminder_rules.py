@@ -214,7 +214,7 @@ class TestEachPhone:
         assert sees.count("visit.announced") == 3
 
     async def test_a_day_that_is_put_back_before_anybody_heard_is_no_news(self, study: Study) -> None:
-        await study.stage.until(at("2026-11-12T09:00"))
+        await study.stage.until(at("2026-11-13T09:00"))
         sees, visit = Watch(study.clara), await planned(study, "S-003")
         for day in (18, 17, 13):
             await move(study, "S-003", "cbc", date(2026, 11, day))
