@@ -149,6 +149,7 @@ def load(folder: Folder) -> Protocol:
         measures=measures,
         adverse_events=events,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
+        rota=escalation.rota,
         outcomes=escalation.outcomes,
     )
 

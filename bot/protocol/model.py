@@ -28,6 +28,7 @@ from bot.domain.reminders import (
     ReminderStep,
     RemindLater,
 )
+from bot.domain.rota import RotaRule
 from bot.domain.scores import ScoreRule
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency
@@ -173,6 +174,7 @@ class EscalationFile:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     chains: tuple[Chain, ...]
+    rota: RotaRule
     outcomes: tuple[Choice, ...]
 
 
@@ -281,6 +283,7 @@ class Protocol:
     measures: MeasuresFile
     adverse_events: AdverseEventsFile
     chains: Mapping[str, Chain]
+    rota: RotaRule
     outcomes: tuple[Choice, ...]
 
     @property
