@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 
 
 class Level(StrEnum):
@@ -76,9 +77,7 @@ def on_at(
     return tuple(sorted(found.difference(absent)))
 
 
-def gaps(
-    shifts: Iterable[Shift], level: Level, within: Span, absent: Collection[int] = frozenset()
-) -> list[Span]:
+def gaps(shifts: Iterable[Shift], level: Level, within: Span, absent: Collection[int] = frozenset()) -> list[Span]:
     """Return every part of ``within`` in which nobody is on who can be reached, in order."""
     spans = [each.span for each in shifts if each.level is level and each.person not in absent]
     return without(within, spans)
@@ -113,7 +112,7 @@ def overlaps(
     )
     ordered = sorted(edges)
     found: list[Overlap] = []
-    for begin, end in zip(ordered, ordered[1:], strict=False):
+    for begin, end in pairwise(ordered):
         people = on_at(known, level, begin, absent)
         if len(people) < 2:
             continue
@@ -159,6 +158,5 @@ def filled(told: Sequence[Warned], gaps: Sequence[Warned], now: datetime) -> lis
     return [
         each
         for each in told
-        if each.span.until_at > now
-        and not any(gap.level is each.level and gap.span.meets(each.span) for gap in gaps)
+        if each.span.until_at > now and not any(gap.level is each.level and gap.span.meets(each.span) for gap in gaps)
     ]
