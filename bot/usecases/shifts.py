@@ -148,7 +148,7 @@ def accept(work: Work, args: dict[str, Any]) -> None:
     """
     offer = _offer(work, args)
     if offer.to_staff_id != work.caller.staff_id:
-        raise refusals.NotForYou
+        raise refusals.ShiftGone
     row = work.session.get_one(OncallShift, offer.shift_id, with_for_update=True)
     if offer.state != rota.OPEN or row.ended_at is not None or row.until_at <= work.now:
         _too_late(work, offer)
@@ -176,7 +176,7 @@ def withdraw(work: Work, args: dict[str, Any]) -> None:
 def _answer(work: Work, args: dict[str, Any], state: str) -> None:
     offer = _offer(work, args)
     if work.caller.staff_id != (offer.to_staff_id if state == "refused" else offer.from_staff_id):
-        raise refusals.NotForYou
+        raise refusals.ShiftGone
     if offer.state != rota.OPEN:
         _too_late(work, offer)
         return
