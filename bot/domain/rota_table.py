@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from bot.domain.reminders import daily_at
@@ -42,12 +43,21 @@ _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::00)?")
 ENDS_AT_MIDNIGHT = (24, 0)
 
 
-class CellUnreadable(FollowupError):
-    """A cell cannot be read; ``reason`` is the text key that says how it should look."""
+class Fault(StrEnum):
+    """What is wrong with a cell."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    DAY = "day"
+    NO_SUCH_DAY = "no_such_day"
+    TIME = "time"
+    LEVEL = "level"
+
+
+class CellUnreadable(FollowupError):
+    """A cell cannot be read."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 class TableUnreadable(FollowupError):
@@ -125,11 +135,11 @@ def read_day(cell: str) -> date:
     """
     found = _DAY.fullmatch(cell)
     if found is None:
-        raise CellUnreadable("rota.import.day_unreadable")
+        raise CellUnreadable(Fault.DAY)
     try:
         return date(*(int(part) for part in found.groups()))
     except ValueError:
-        raise CellUnreadable("rota.import.no_such_day") from None
+        raise CellUnreadable(Fault.NO_SUCH_DAY) from None
 
 
 def read_time(cell: str) -> tuple[int, int]:
@@ -140,10 +150,10 @@ def read_time(cell: str) -> tuple[int, int]:
     """
     found = _TIME.fullmatch(cell)
     if found is None:
-        raise CellUnreadable("rota.import.time_unreadable")
+        raise CellUnreadable(Fault.TIME)
     hour, minute = int(found.group(1)), int(found.group(2))
     if (hour > 23 or minute > 59) and (hour, minute) != ENDS_AT_MIDNIGHT:
-        raise CellUnreadable("rota.import.time_unreadable")
+        raise CellUnreadable(Fault.TIME)
     return hour, minute
 
 
@@ -156,7 +166,7 @@ def read_level(cell: str) -> Level:
     try:
         return _LEVELS[cell.casefold()]
     except KeyError:
-        raise CellUnreadable("rota.import.level_unknown") from None
+        raise CellUnreadable(Fault.LEVEL) from None
 
 
 def span_of(day: date, begin: tuple[int, int], end: tuple[int, int], zone: ZoneInfo) -> Span:

@@ -7,7 +7,17 @@ from datetime import date, time, timedelta
 from bot.domain.reminders import daily_at
 from bot.domain.roles import CLINICAL
 from bot.domain.rota import Level, Span, without
-from bot.domain.rota_table import COLUMNS, CellUnreadable, Row, plain, read_day, read_level, read_table, read_time
+from bot.domain.rota_table import (
+    COLUMNS,
+    CellUnreadable,
+    Fault,
+    Row,
+    plain,
+    read_day,
+    read_level,
+    read_table,
+    read_time,
+)
 from bot.domain.rota_table import span_of as span_between
 from bot.store import people, rota
 from bot.store.models import OncallShift, StaffMember
@@ -87,22 +97,30 @@ def apply(work: Work, plan: Plan) -> None:
 
 
 def said(work: Work, plan: Plan, locale: str) -> list[str]:
-    """Return what a plan changes, a line each, and what stays open in the days it leaves."""
-
-    def told(key: str, level: str, span: Span, staff_id: int) -> str:
-        name = work.session.get_one(StaffMember, staff_id).name
-        at, shown = rota_words.span(work, span, locale), work.text(f"oncall.level.{level}", locale)
-        return work.text(key, locale, at=at, level=shown, name=name)
-
-    lines = [
-        told("rota.import.ended", row.level, Span(row.from_at, row.until_at), row.staff_id) for row in plan.ended
-    ]
-    lines += [told("rota.import.entered", line.level, line.span, line.staff_id) for line in plan.entered]
-    counted = {"unchanged": plan.unchanged, "swapped": plan.swapped, "past": plan.past}
+    """Return what a plan changes, a line each, and how much in all."""
+    ended = [(row.level, Span(row.from_at, row.until_at), row.staff_id) for row in plan.ended]
+    entered = [(line.level, line.span, line.staff_id) for line in plan.entered]
     return [
-        *lines,
-        work.text("rota.import.counted", locale, entered=len(plan.entered), ended=len(plan.ended), **counted),
+        *(work.text("rota.import.ended", locale, **_values(work, locale, *each)) for each in ended),
+        *(work.text("rota.import.entered", locale, **_values(work, locale, *each)) for each in entered),
+        work.text(
+            "rota.import.counted",
+            locale,
+            entered=len(plan.entered),
+            ended=len(plan.ended),
+            unchanged=plan.unchanged,
+            swapped=plan.swapped,
+            past=plan.past,
+        ),
     ]
+
+
+def _values(work: Work, locale: str, level: str, span: Span, staff_id: int) -> dict[str, str]:
+    return {
+        "at": rota_words.span(work, span, locale),
+        "level": work.text(f"oncall.level.{level}", locale),
+        "name": work.session.get_one(StaffMember, staff_id).name,
+    }
 
 
 def _is(row: OncallShift, line: Line) -> bool:
@@ -179,9 +197,7 @@ def _read(work: Work, row: Row, staff: Sequence[StaffMember], faults: list[Probl
     day = begin = end = level = None
     for name in COLUMNS:
         if not cell(name):
-            faults.append(
-                (row.number, name, "rota.import.staff_empty" if name == "staff" else "import.cell_empty", {})
-            )
+            faults.append(_empty(row, name))
             continue
         try:
             match name:
@@ -194,7 +210,7 @@ def _read(work: Work, row: Row, staff: Sequence[StaffMember], faults: list[Probl
                 case "level":
                     level = read_level(cell(name))
         except CellUnreadable as error:
-            faults.append((row.number, name, error.reason, {}))
+            faults.append(_unreadable(row, name, error.fault))
     span = span_between(day, begin, end, work.settings.zone) if day and begin and end else None
     if span is not None and span.until_at <= work.now and len(faults) == before and day is not None:
         return day  # Whoever was on then may have left; that is no fault of the file.
@@ -202,6 +218,24 @@ def _read(work: Work, row: Row, staff: Sequence[StaffMember], faults: list[Probl
     if len(faults) > before or day is None or span is None or level is None or member is None:
         return None
     return Line(row.number, day, level, span, member.id or 0)
+
+
+def _empty(row: Row, name: str) -> Problem:
+    if name == "staff":
+        return (row.number, name, "rota.import.staff_empty", {})
+    return (row.number, name, "import.cell_empty", {})
+
+
+def _unreadable(row: Row, name: str, fault: Fault) -> Problem:
+    match fault:
+        case Fault.DAY:
+            return (row.number, name, "rota.import.day_unreadable", {})
+        case Fault.NO_SUCH_DAY:
+            return (row.number, name, "rota.import.no_such_day", {})
+        case Fault.TIME:
+            return (row.number, name, "rota.import.time_unreadable", {})
+        case Fault.LEVEL:
+            return (row.number, name, "rota.import.level_unknown", {})
 
 
 def _member(row: Row, cell: str, staff: Sequence[StaffMember], faults: list[Problem]) -> StaffMember | None:
@@ -225,7 +259,8 @@ def _compare(line: Line, before: Sequence[Line], faults: list[Problem]) -> None:
     for other in before:
         if other.staff_id != line.staff_id or not other.span.meets(line.span):
             continue
-        same = (other.span, other.level) == (line.span, line.level)
-        key = "rota.import.line_twice" if same else "rota.import.person_twice"
-        faults.append((line.number, "", key, {"row": other.number}))
+        if (other.span, other.level) == (line.span, line.level):
+            faults.append((line.number, "", "rota.import.line_twice", {"row": other.number}))
+        else:
+            faults.append((line.number, "", "rota.import.person_twice", {"row": other.number}))
         return

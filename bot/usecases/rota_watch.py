@@ -50,7 +50,8 @@ def look(work: Work, *, changed: bool = False) -> None:
     # Somebody who has just changed the rota is awake; the others hear at night only what cannot wait.
     awake = out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours)
     pressing = changed or awake == work.now or any(gap.span.from_at < awake for gap in news)
-    if found and ((opened and day_of != work.today.isoformat()) or (news and pressing)):
+    daily = opened and awake == work.now and day_of != work.today.isoformat()
+    if found and (daily or (news and pressing)):
         _tell(work, "rota.gaps", found, done, closures, away)
     elif done and (not found or any(gap.urgent for gap in done)) and (changed or awake == work.now):
         _tell(work, "rota.gaps" if found else "rota.filled", found, done, closures, away)

@@ -7,7 +7,7 @@ from bot.domain.reminders import daily_at
 from bot.domain.rota import Level, Shift, Span, gaps
 from bot.store import rota
 from bot.usecases import on_call
-from bot.work import Text, Work
+from bot.work import Lines, Text, Work
 
 A_DAY = timedelta(days=1)
 LEVELS = tuple(Level)
@@ -46,10 +46,10 @@ def now(work: Work) -> list[Text]:
     return lines
 
 
-def rota_decides(work: Work) -> Text | str:
+def rota_decides(work: Work) -> Lines | str:
     """Return the line that tells somebody who sets themselves on duty that the rota decides at this moment."""
     first = on_call.by_rota(work, Level.FIRST)
-    return Text("duty.rota_decides", {"names": names(first)}) if first else ""
+    return Lines(["", "", Text("duty.rota_decides", {"names": names(first)})]) if first else ""
 
 
 def levels(work: Work) -> Sequence[Level]:

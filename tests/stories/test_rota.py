@@ -215,7 +215,7 @@ class TestList:
             labels = "\n".join(shown.labels)
             acting = each is study.doctor
             assert (each.label("oncall.button.swap") in labels) is acting, each.name
-            assert ("I take it" in labels) is acting, each.name
+            assert ("I take " in labels) is acting, each.name
             assert (each.label("oncall.button.fallback") in labels) is may_name, each.name
 
     async def test_looking_is_written_down(self, study: Study) -> None:
@@ -229,11 +229,11 @@ class TestGap:
         for each in (study.doctor, study.coordinator):
             await each.says("/oncall")
         nurse, doctor = Watch(study.coordinator), Watch(study.doctor)
-        await study.doctor.presses("I take it: Mon 2 Nov 20:00–08:00")
+        await study.doctor.presses("I take Mon 2 Nov 20:00–08:00")
         assert doctor.read("oncall.taken")
         assert nurse.read("oncall.taken")
         assert (2, "02 20:00") in await standing(study.stage)
-        await study.coordinator.presses("I take it: Mon 2 Nov 20:00–08:00")
+        await study.coordinator.presses("I take Mon 2 Nov 20:00–08:00")
         assert nurse.read("oncall.no_gap")
         assert len([each for each in await standing(study.stage) if each[1] == "02 20:00"]) == 1
         await study.doctor.says("/oncall")
@@ -244,7 +244,7 @@ class TestGap:
         await entered(study.stage, "2026-11-02,08:00,09:00,first,Nurse\n", whole_days(3, 30))
         await study.doctor.says("/oncall")
         await study.pass_time(hours=3)
-        await study.doctor.presses("I take it")
+        await study.doctor.presses("I take ")
         assert (2, "02 11:00") in await standing(study.stage)
 
 
@@ -357,7 +357,7 @@ class TestLookAhead:
         await entered(study.stage, TODAY, whole_days(3, 30))
         assert study.coordinator.read("rota.gaps")
         sees = Watch(study.coordinator)
-        await entered(study.stage, TONIGHT)
+        await entered(study.stage, TODAY, TONIGHT)
         assert sees.read("rota.filled")
         assert "✅ filled: Mon 2 Nov 20:00–08:00 (first)" in "".join(sees.texts)
 
