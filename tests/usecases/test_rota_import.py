@@ -116,9 +116,8 @@ async def test_what_has_passed_is_left_alone_and_what_runs_changes_from_now_on(d
     await entered(deps, ANNE, BOB, NEXT)
     deps.clock.set(START + timedelta(days=1, hours=14))  # type: ignore[attr-defined]  # 22:00 of the covered day
     assert counts(await entered(deps, ANNE, BOB)) == (0, 0, 1, 0, 1)
-    assert counts(await entered(deps, ANNE.replace("Anne", "Somebody who left"), BOB.replace("first,2", "first,1"))) == (
-        1, 1, 0, 0, 1,
-    )  # fmt: skip
+    changed = ANNE.replace("Anne", "Somebody who left"), BOB.replace("first,2", "first,1")
+    assert counts(await entered(deps, *changed)) == (1, 1, 0, 0, 1)
     first, second, _, new = await table(deps)
     assert first.ended_at is None
     assert (second.ended_at, new.staff_id, new.replaces_id) == (deps.clock.now(), 1, second.id)
