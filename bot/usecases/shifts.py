@@ -134,7 +134,9 @@ def offer_to(work: Work, args: dict[str, Any]) -> None:
         raise refusals.ColleagueAway
     if (present := rota.open_offer(work.session, row.id or 0)) is not None:
         _close(work, present, "withdrawn")
-    offer = SwapOffer(shift_id=row.id, from_staff_id=row.staff_id, to_staff_id=args["staff"], offered_at=work.now)
+    offer = SwapOffer(
+        shift_id=row.id or 0, from_staff_id=row.staff_id, to_staff_id=args["staff"], offered_at=work.now
+    )
     work.session.add(offer)
     work.session.flush()
     _tell(work, offer)
@@ -237,7 +239,7 @@ def _say(work: Work, offer: SwapOffer, account: Account) -> None:
     work.say(account, "oncall.offer", rows, lane=Lane.AMBER, purpose=OFFER, about_id=offer.id, **values)
 
 
-def _rendered(work: Work, offer: SwapOffer, locale: str) -> dict[str, str]:
+def _rendered(work: Work, offer: SwapOffer, locale: str) -> dict[str, Any]:
     row = work.session.get_one(OncallShift, offer.shift_id)
     giver, taker = (work.session.get_one(StaffMember, each) for each in (offer.from_staff_id, offer.to_staff_id))
     return {

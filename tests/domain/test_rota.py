@@ -202,11 +202,11 @@ def test_a_shift_from_wall_time_to_wall_time(
 @pytest.mark.parametrize("zone", [SHANGHAI, BERLIN], ids=lambda zone: zone.key)
 def test_two_shifts_a_day_leave_no_gap_and_no_overlap_all_year(zone: ZoneInfo) -> None:
     days = [date(2026, 1, 1) + timedelta(days=number) for number in range(365)]
-    times = ((8, 0), (20, 0))
+    morning, evening = (8, 0), (20, 0)
     shifts = [
         Shift(person, Level.FIRST, span_of(each, begin, end, zone))
         for each in days
-        for person, begin, end in ((ANNE, *times), (BOB, *reversed(times)))
+        for person, begin, end in ((ANNE, morning, evening), (BOB, evening, morning))
     ]
     whole = Span(shifts[0].span.from_at, shifts[-1].span.until_at)
     assert gaps(shifts, Level.FIRST, whole) == []

@@ -15,7 +15,7 @@ def employ(work: Work) -> None:
         account = Account(telegram_id=number, locale="en", first_seen_at=work.now)
         work.session.add(account)
         work.session.flush()
-        work.session.add(StaffMember(account_id=account.id, role=role, name=name, granted_at=work.now))
+        work.session.add(StaffMember(account_id=account.id or 0, role=role, name=name, granted_at=work.now))
 
 
 async def test_a_rota_is_filled_in_tried_entered_and_shown(here: World, tmp_path: Path) -> None:

@@ -77,7 +77,11 @@ def _offer(work: Work) -> None:
     nurse, doctor = work.session.exec(select(StaffMember).order_by(col(StaffMember.id)).limit(2)).all()
     span = Span(work.now, work.now + timedelta(hours=12))
     shift = shifts.enter(work, nurse.id or 0, Level.FIRST, span, shifts.FILE)
-    work.session.add(SwapOffer(shift_id=shift.id, from_staff_id=nurse.id, to_staff_id=doctor.id, offered_at=work.now))
+    work.session.add(
+        SwapOffer(
+            shift_id=shift.id or 0, from_staff_id=nurse.id or 0, to_staff_id=doctor.id or 0, offered_at=work.now
+        )
+    )
 
 
 async def plausible(study: Study) -> dict[str, Any]:

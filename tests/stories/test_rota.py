@@ -312,6 +312,19 @@ class TestSwap:
             await study.stage.settle()
             assert await clinical_rows(study.stage) == before
 
+    async def test_offered_to_another_the_first_offer_is_taken_back(self, study: Study) -> None:
+        colleague = await staff(study.stage, 13, "Third physician", Role.INVESTIGATOR)
+        await self.offer(study)
+        await study.coordinator.says("/oncall")
+        await study.coordinator.taps("oncall.button.swap")
+        await study.coordinator.presses("Mon 2 Nov 08:00–20:00")
+        await study.coordinator.presses("Third physician")
+        assert [offer.state for offer in await rows(study.stage, SwapOffer)] == ["withdrawn", "open"]
+        with pytest.raises(NoSuchButton):
+            await study.doctor.taps("oncall.button.accept")
+        await colleague.taps("oncall.button.accept")
+        assert (3, "02 08:00") in await standing(study.stage)
+
     async def test_who_is_on_call_then_cannot_accept(self, study: Study) -> None:
         await entered(study.stage, TODAY, TODAY.replace("Nurse", "Physician").replace("08:00", "12:00"))
         await study.coordinator.says("/oncall")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from bot.clock import SetClock
 from bot.deps import Deps
@@ -38,7 +38,7 @@ def employ(work: Work) -> None:
         account = Account(telegram_id=number, locale="en", first_seen_at=work.now)
         work.session.add(account)
         work.session.flush()
-        work.session.add(StaffMember(account_id=account.id, role=role, name=name, granted_at=work.now))
+        work.session.add(StaffMember(account_id=account.id or 0, role=role, name=name, granted_at=work.now))
         work.session.flush()
 
 
@@ -73,7 +73,9 @@ def counts(plan: rota_import.Plan) -> tuple[int, int, int, int, int]:
 
 
 async def table(deps: Deps) -> list[OncallShift]:
-    return await deps.store.read(lambda session: list(session.exec(select(OncallShift)).all()))
+    return await deps.store.read(
+        lambda session: list(session.exec(select(OncallShift).order_by(col(OncallShift.id))).all())
+    )
 
 
 async def standing(deps: Deps) -> list[tuple[int, str]]:
