@@ -15,6 +15,7 @@ from bot.domain.measures import Doubt
 from bot.domain.participation import ParticipationState
 from bot.domain.reach import Lost
 from bot.domain.roles import CLINICAL, Role
+from bot.domain.rota import Level
 from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.domain.zones import ZONES
@@ -38,7 +39,9 @@ from bot.usecases import (
     reasons,
     record_visit,
     screens,
+    shifts,
 )
+from bot.usecases.on_call import StandIn
 from handlers import messages
 
 Members = Callable[[], Iterable[str]]
@@ -105,6 +108,10 @@ FAMILIES: Mapping[str, Members] = {
     "measure.doubt.*": lambda: Doubt,
     "measure.name.*": lambda: bundled().measures.by_id,
     "measure.place.*": lambda: readings.PLACES,
+    "case.page.stand_in.*": lambda: (StandIn.FALLBACK, StandIn.EVERYONE),
+    "oncall.level.*": lambda: Level,
+    "oncall.line.*": lambda: Level,
+    "oncall.offer_state.*": lambda: shifts.STATES,
     "participation.*": lambda: ParticipationState,
     "patient.reach.*": lambda: ("linked", "blocked"),
     "reading.place.*": lambda: (*readings.PLACES, readings.UNSURE),

@@ -48,6 +48,7 @@ COMMANDS: dict[str, Callback] = {
     "adherence": staff.on_adherence,
     "report": staff.on_report,
     "duty": staff.on_duty,
+    "oncall": staff.on_oncall,
     "staff": staff.on_staff,
 }
 

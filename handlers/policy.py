@@ -10,6 +10,9 @@ READING = frozenset({*CLINICAL, Role.MONITOR})
 DECIDING = frozenset(PHYSICIANS)
 COORDINATOR = frozenset({Role.COORDINATOR})
 ADMIN = frozenset({Role.ADMIN})
+# Names and times of who is on call are no health data.
+ROTA = frozenset({*CLINICAL, Role.MONITOR, Role.ADMIN})
+NAMING = frozenset({Role.PI, Role.ADMIN})
 
 POLICY: dict[str, frozenset[Role]] = {
     # Anybody: the way in, help, and being heard.
@@ -119,6 +122,8 @@ POLICY: dict[str, frozenset[Role]] = {
     "event.list": READING,
     "event.open": READING,
     "event.report": READING,
+    "oncall": ROTA,
+    "oncall.page": ROTA,
     # Staff who act.
     "case.acknowledge": ACTING,
     "case.read_back": ACTING,
@@ -161,6 +166,15 @@ POLICY: dict[str, frozenset[Role]] = {
     "duty": ACTING,
     "duty.set": ACTING,
     "settings.duty": ACTING,
+    "rota.take": ACTING,
+    "rota.swap": ACTING,
+    "rota.offer": ACTING,
+    "rota.offer_to": ACTING,
+    "rota.accept": ACTING,
+    "rota.refuse": ACTING,
+    "rota.withdraw": ACTING,
+    "rota.fallback": NAMING,
+    "rota.set_fallback": NAMING,
     "enrol": COORDINATOR,
     "patient.invite": COORDINATOR,
     # Who looks after accounts; sees no health data.

@@ -5,7 +5,20 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.store.models import Subject
-from bot.usecases import cases, course, due, enrol, events, labs, recorded, settings, silent, staff, staff_queries
+from bot.usecases import (
+    cases,
+    course,
+    due,
+    enrol,
+    events,
+    labs,
+    recorded,
+    rota,
+    settings,
+    silent,
+    staff,
+    staff_queries,
+)
 from bot.work import Work
 from handlers.context import TrialContext
 
@@ -60,6 +73,10 @@ async def on_alerts(update: Update, context: TrialContext) -> None:
 
 async def on_duty(update: Update, context: TrialContext) -> None:
     await context.handle(update, "duty", settings.show_duty)
+
+
+async def on_oncall(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "oncall", rota.show)
 
 
 async def on_staff(update: Update, context: TrialContext) -> None:

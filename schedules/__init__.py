@@ -37,6 +37,7 @@ JOBS = (
     Job("reminders", 10.0, agenda.reminders),
     Job("prompts", 10.0, agenda.prompts),
     Job("closures", 3600.0, agenda.look_ahead),
+    Job("rota", 60.0, agenda.rota),
     Job("reach", 60.0, agenda.reachability),
     Job("watchdog", 60.0, watchdog.look),
     Job("seal", 60.0, chain.seal),

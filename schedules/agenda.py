@@ -24,6 +24,7 @@ from bot.usecases import (
     readings,
     repeating,
     report,
+    rota_watch,
     sae_clock,
     speak,
     tablets,
@@ -79,6 +80,12 @@ async def escalations(deps: Deps) -> None:
 async def reminders(deps: Deps) -> None:
     """Send the reminders and announcements of visits that have become due, and ask about visits gone by."""
     await work_off(deps, "reminders", REMINDERS)
+
+
+async def rota(deps: Deps) -> None:
+    """Announce gaps in the rota, where there is one."""
+    if await deps.store.read(rota_watch.in_use):
+        await run(deps, BOT, "job:rota", rota_watch.look)
 
 
 async def look_ahead(deps: Deps) -> None:

@@ -25,4 +25,5 @@ SUBJECT_SIDE = (Role.PATIENT, Role.CAREGIVER)
 
 # Virtual roles that an escalation chain may name beside the real ones.
 ON_DUTY = "on_duty"
+SECOND_ON_CALL = "second_on_call"
 EVERYONE = "everyone"

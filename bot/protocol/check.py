@@ -15,6 +15,7 @@ from bot.domain.lexicon import Combination, Composition, Concept, Lexicon, Numbe
 from bot.domain.measures import PAIR, PULSE, TEMPERATURE, Measure
 from bot.domain.questionnaires import SCORES, Item, ItemKind, NotAnAnswer, Questionnaire, accept, is_asked, offered
 from bot.domain.reminders import ChaseAct
+from bot.domain.roles import EVERYONE, ON_DUTY, SECOND_ON_CALL, STAFF
 from bot.domain.scores import fires as score_fires
 from bot.domain.triage import RECORDED, Example, TriageRule, split_example
 from bot.domain.urgency import Urgency
@@ -24,8 +25,8 @@ from bot.domain.wording import reader
 from bot.protocol.load import Folder, ProtocolFaulty, ProtocolProblem, load
 from bot.protocol.model import Protocol, chain_name
 
-# Staff roles, and the two that are worked out when a page goes out.
-ROLES = frozenset({"coordinator", "investigator", "pi", "monitor", "admin", "on_duty", "everyone"})
+# Staff roles, and those that are worked out when a page goes out.
+ROLES = frozenset({*STAFF, ON_DUTY, SECOND_ON_CALL, EVERYONE})
 CHAINS = ("red", "sae", "amber", "yellow", "request")
 
 # What does not recur, so that it has no interval.
@@ -126,6 +127,7 @@ def problems_of(
         *_course_problems(protocol),
         *(_spoken_problems(protocol) if try_words else ()),
         *_chain_problems(protocol),
+        *_rota_problems(protocol),
         *_text_problems(protocol, known_texts),
     ]
 
@@ -1037,3 +1039,11 @@ def _chain_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
             for role in step.roles:
                 if role not in ROLES:
                     yield ProtocolProblem(file, chain.urgency, f"unknown role: {role}")
+
+
+def _rota_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, rule = "escalation.yaml", protocol.rota
+    if min(rule.ahead_days, rule.urgent_hours, rule.closure_ahead_days, rule.closure_at_least_days) < 1:
+        yield ProtocolProblem(file, "rota", "every number must be above 0")
+    if rule.urgent_hours > rule.ahead_days * 24:
+        yield ProtocolProblem(file, "rota", "urgent_hours must lie within ahead_days")

@@ -157,6 +157,7 @@ def load(folder: Folder) -> Protocol:
         conversation=escalation.conversation,
         course=course,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
+        rota=escalation.rota,
         outcomes=escalation.outcomes,
     )
 

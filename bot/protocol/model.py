@@ -30,6 +30,7 @@ from bot.domain.reminders import (
     ReminderStep,
     RemindLater,
 )
+from bot.domain.rota import RotaRule
 from bot.domain.scores import ScoreRule
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency, highest
@@ -177,6 +178,7 @@ class EscalationFile:
     digest: DigestRule
     conversation: ConversationRule
     chains: tuple[Chain, ...]
+    rota: RotaRule
     outcomes: tuple[CaseOutcome, ...]
 
 
@@ -326,6 +328,7 @@ class Protocol:
     conversation: ConversationRule
     course: CourseFile
     chains: Mapping[str, Chain]
+    rota: RotaRule
     outcomes: tuple[CaseOutcome, ...]
 
     @property

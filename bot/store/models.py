@@ -124,6 +124,68 @@ class Link(Audited, table=True):
     ended_at: datetime | None = None
 
 
+# On call
+
+
+class OncallShift(Audited, table=True):
+    """A person who is on call for some time at one level; never overwritten, only ended, perhaps for another one.
+
+    An ended shift counts up to ``ended_at``.
+    """
+
+    __tablename__ = "oncall_shift"
+    __table_args__ = (Index("ix_oncall_shift_until_at", "until_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    staff_id: int = Field(foreign_key="staff_member.id", index=True)
+    level: str  # bot.domain.rota.Level
+    from_at: datetime
+    until_at: datetime
+    source: str  # file | swapped | taken
+    replaces_id: int | None = Field(default=None, foreign_key="oncall_shift.id")
+    entered_at: datetime
+    entered_by: str
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    ended_because: str | None = None  # swapped | replaced | left
+
+
+class SwapOffer(Audited, table=True):
+    """One person's shift, offered to a colleague; until that one accepts, nothing changes."""
+
+    __tablename__ = "swap_offer"
+    __table_args__ = (
+        Index(
+            "uq_swap_offer_open_shift",
+            "shift_id",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    shift_id: int = Field(foreign_key="oncall_shift.id")
+    from_staff_id: int = Field(foreign_key="staff_member.id")
+    to_staff_id: int = Field(foreign_key="staff_member.id")
+    state: str = "open"  # open | accepted | refused | withdrawn | lapsed
+    offered_at: datetime
+    answered_at: datetime | None = None
+
+
+class OncallFallback(Audited, table=True):
+    """Who is paged when nobody is on call; the newest that has not ended counts."""
+
+    __tablename__ = "oncall_fallback"
+
+    id: int | None = Field(default=None, primary_key=True)
+    staff_id: int = Field(foreign_key="staff_member.id")
+    set_at: datetime
+    set_by: str
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+
+
 # The subject
 
 

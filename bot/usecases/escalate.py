@@ -26,7 +26,7 @@ from bot.store.models import (
     StaffMember,
     Subject,
 )
-from bot.usecases import sae_clock, screens
+from bot.usecases import on_call, sae_clock, screens
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PAGE = "page"
@@ -282,17 +282,19 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
     chain = rules.chain_from_dict(case.chain)
     coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
     if coming is not None and coming.due_at <= work.now:
-        recipients = reachable(work, coming.roles)
+        reached = on_call.whom(work, coming.roles)
+        recipients = list(reached.people)
         if also is not None and also[1].id not in [account.id for _, account in recipients]:
             recipients.append(also)
         case.pages += 1
         case.last_paged_at = work.now
         case.state = rules.advance(CaseState(case.state), CaseEvent.PAGE)
         named = ", ".join(str(member.id) for member, _ in recipients)
-        step(work, case, "paged", f"{coming.step + 1}: {named}", BOT.label)
+        step(work, case, "paged", f"{coming.step + 1}: {named}{reached.note}", BOT.label)
         # After an outage one page goes out, the newest.
         work.silence("a newer page takes its place", purpose=PAGE, about_id=case.id)
-        _page(work, case, [account for _, account in recipients], "case.page", str(case.pages))
+        accounts = [account for _, account in recipients]
+        _page(work, case, accounts, "case.page", str(case.pages), stand_in=reached.line)
         if not recipients and Urgency(case.urgency).is_red:
             tell_nobody_reached(work, case)
         elif chain.steps[coming.step].tell_subject and not coming.repeat:
@@ -309,13 +311,8 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
 
 
 def reachable(work: Work, roles: Sequence[str]) -> list[tuple[StaffMember, Account]]:
-    """Return whom a page can reach: those of the level, else every clinician, else whoever there is."""
-    found: Sequence[tuple[StaffMember, Account]] = ()
-    for wanted in (roles, [EVERYONE]):
-        found = people.staff(work.session, wanted)
-        if reachable := [each for each in found if each[1].unreachable_at is None]:
-            return reachable
-    return list(found)
+    """Return whom a page to these roles reaches now."""
+    return list(on_call.whom(work, roles).people)
 
 
 def page_failed(work: Work, message: OutboxMessage) -> None:
@@ -355,7 +352,15 @@ def recipients(work: Work, case: Escalation) -> list[Account]:
     return [account for _, account in reachable(work, first.roles)]
 
 
-def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str, number: str) -> None:
+def _page(
+    work: Work,
+    case: Escalation,
+    recipients: Sequence[Account],
+    key: str,
+    number: str,
+    *,
+    stand_in: Lines | str = "",
+) -> None:
     urgency = Urgency(case.urgency)
     lane = Lane.RED if urgency.is_red else Lane.AMBER
     subject = work.session.get_one(Subject, case.subject_id)
@@ -381,6 +386,7 @@ def _page(work: Work, case: Escalation, recipients: Sequence[Account], key: str,
             summary=summary_of(case),
             repeat=Text("case.repeat", {"n": case.pages}) if case.pages > 1 else "",
             details=details_of(work, subject),
+            stand_in=stand_in,
         )
 
 

@@ -46,6 +46,18 @@ class CellRefused(Refusal):
     """A cell of the table can be read in more than one way, or is none of the choices."""
 
 
+class ShiftGone(Refusal):
+    """This shift is over, or somebody else has it by now."""
+
+
+class ColleagueAway(Refusal):
+    """This colleague has left, cannot be reached, or is the asker."""
+
+
+class AlreadyOnCall(Refusal):
+    """Who accepts a shift is on call at this level in that time already."""
+
+
 class NotForYou(Refusal):
     """This person's role has no part in this."""
 
@@ -58,6 +70,9 @@ KEYS: dict[type[FollowupError], str] = {
     DayTooFar: "refused.day_too_far",
     CodeTaken: "refused.code_taken",
     SubjectUnknown: "refused.subject_unknown",
+    ShiftGone: "refused.shift_gone",
+    ColleagueAway: "refused.colleague_away",
+    AlreadyOnCall: "refused.already_on_call",
     NotForYou: "refused.not_for_you",
     CellRefused: "import.cell_refused",
     InFuture: "refused.in_future",

@@ -22,11 +22,12 @@ STAFF_COMMANDS = (
     "adherence",
     "deviations",
     "duty",
+    "oncall",
     "settings",
     "help",
 )
 MONITOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name not in ("enrol", "duty"))
-ADMIN_COMMANDS = ("staff", "settings", "help")
+ADMIN_COMMANDS = ("staff", "oncall", "settings", "help")
 
 COMMANDS: dict[Role, tuple[str, ...]] = {
     Role.STRANGER: ("start", "help"),

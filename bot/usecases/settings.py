@@ -5,7 +5,7 @@ from typing import Any
 from bot.domain.roles import CLINICAL, SUBJECT_SIDE, Role
 from bot.store.models import StaffMember
 from bot.texts import LOCALES
-from bot.usecases import forms, report, screens, start
+from bot.usecases import forms, report, rota_words, screens, start
 from bot.work import Button, Work
 
 
@@ -50,11 +50,12 @@ def show_duty(work: Work, _args: object = None) -> None:
     state = "on" if member.on_duty else "off"
     change = "off" if member.on_duty else "on"
     rows = [[Button(f"duty.button.{change}", "duty.set", {"on": change == "on"})]]
-    work.answer(f"duty.{state}", rows, single_use=True)
+    work.answer(f"duty.{state}", rows, single_use=True, rota=rota_words.rota_decides(work))
 
 
 def set_duty(work: Work, args: dict[str, Any]) -> None:
     """Go on or off duty."""
     member = work.session.get_one(StaffMember, work.caller.staff_id)
     member.on_duty = bool(args["on"])
-    work.answer("duty.on" if member.on_duty else "duty.off")
+    work.session.flush()
+    work.answer("duty.on" if member.on_duty else "duty.off", rota=rota_words.rota_decides(work))

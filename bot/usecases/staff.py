@@ -7,7 +7,7 @@ from sqlmodel import col, select
 from bot.domain.roles import Role
 from bot.store import audit
 from bot.store.models import Account, StaffMember
-from bot.usecases import escalate, forms, refusals, screens
+from bot.usecases import escalate, forms, refusals, screens, shifts
 from bot.work import Button, Lines, Text, Work
 
 
@@ -22,7 +22,10 @@ def show(work: Work, _args: object = None) -> None:
         if member.id != work.caller.staff_id
     ]
     audit.record(work.session, "staff.listed")
-    lines = [Text("staff.line", {"name": member.name, "role": Text(f"role.{member.role}")}) for member in members]
+    lines = [
+        Text("staff.line", {"number": member.id, "name": member.name, "role": Text(f"role.{member.role}")})
+        for member in members
+    ]
     work.answer("staff.title", rows, lines=Lines(lines))
 
 
@@ -44,6 +47,7 @@ def end(work: Work, args: dict[str, Any]) -> None:
     work.session.flush()
     work.silence("no longer staff", account_id=member.account_id)
     forms.close_of(work, member.account_id)
+    shifts.leave(work, member.id or 0)
     escalate.hand_back(work, member.id or 0)
     screens.set_commands(work, work.session.get_one(Account, member.account_id), Role.STRANGER)
     work.answer("staff.ended", name=member.name)

@@ -138,7 +138,7 @@ BROKEN = [
                  id="a serious rule that is not there"),
     pytest.param("adverse_events.yaml", "told_hours_before: 4", "told_hours_before: 24", "serious", "must lie below",
                  id="told before the clock runs"),
-    pytest.param("escalation.yaml", "roles: [on_duty, investigator]", "roles: [on_duty, surgeon]", "red",
+    pytest.param("escalation.yaml", "roles: [on_duty, second_on_call]", "roles: [on_duty, surgeon]", "red",
                  "unknown role: surgeon", id="unknown role"),
     pytest.param("escalation.yaml", "- urgency: amber", "- urgency: ambre", "amber", "no chain of this name",
                  id="missing chain"),

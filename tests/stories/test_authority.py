@@ -1,10 +1,13 @@
 """Who may do what: every role against every route of the running bot (deny by default)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import col, select
 
 from bot.domain.roles import Role
+from bot.domain.rota import Level, Span
 from bot.simulator.parts import ShownMessage
 from bot.store.models import (
     AdverseEvent,
@@ -13,12 +16,15 @@ from bot.store.models import (
     Evidence,
     Link,
     Measurement,
+    OncallShift,
     Response,
     SeriousClock,
     StaffMember,
+    SwapOffer,
     Visit,
 )
 from bot.story.people import Person
+from bot.usecases import shifts
 from bot.work import Work
 from handlers import COMMANDS
 from handlers.policy import POLICY, allowed
@@ -66,6 +72,18 @@ def _event(work: Work) -> None:
     work.session.add(SeriousClock(subject_id=1, event_number=1, received_at=work.now, due_at=work.now))
 
 
+def _offer(work: Work) -> None:
+    """Enter a shift of the nurse's that she offers to the doctor."""
+    nurse, doctor = work.session.exec(select(StaffMember).order_by(col(StaffMember.id)).limit(2)).all()
+    span = Span(work.now, work.now + timedelta(hours=12))
+    shift = shifts.enter(work, nurse.id or 0, Level.FIRST, span, shifts.FILE)
+    work.session.add(
+        SwapOffer(
+            shift_id=shift.id or 0, from_staff_id=nurse.id or 0, to_staff_id=doctor.id or 0, offered_at=work.now
+        )
+    )
+
+
 async def plausible(study: Study) -> dict[str, Any]:
     """Return arguments that name real rows, most of them Anna's: what a stolen button would carry."""
     await study.anna.says("如果发烧怎么办")
@@ -76,6 +94,7 @@ async def plausible(study: Study) -> dict[str, Any]:
     await study.anna.says("48")
     await study.anna.taps("menu.button.unwell", "report.trouble.fever")
     await study.stage.within(_event)
+    await study.stage.within(_offer)
     reading = (await rows(study.stage, Measurement))[0]
     visit = (await rows(study.stage, Visit))[0]
     return {
@@ -100,6 +119,11 @@ async def plausible(study: Study) -> dict[str, Any]:
         "on": "2026-11-05",
         "at": "2026-11-05T10:00:00+08:00",
         "first": "2026-12-24",
+        "from": "2026-12-24T08:00:00+08:00",
+        "until": "2026-12-24T20:00:00+08:00",
+        "level": "first",
+        "shift": (await rows(study.stage, OncallShift))[0].id,
+        "offer": (await rows(study.stage, SwapOffer))[0].id,
         "last": "2026-12-27",
         "zone": "Asia/Shanghai",
         "outcome": "done",
