@@ -147,6 +147,9 @@ POLICY: dict[str, frozenset[Role]] = {
     "duty": ACTING,
     "duty.set": ACTING,
     "settings.duty": ACTING,
+    "settings.email": ACTING,
+    "settings.email_change": ACTING,
+    "settings.email_remove": ACTING,
     "enrol": COORDINATOR,
     "patient.invite": COORDINATOR,
     # Who looks after accounts; sees no health data.

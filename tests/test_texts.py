@@ -52,7 +52,7 @@ FOR_STAFF = (
     "evidence.file", "evidence.from_staff", "evidence.no_words", "evidence.none", "evidence.other_bot",
     "evidence.refused", "evidence.row", "evidence.title", "evidence.viewed", "event.", "extra.", "formulation.",
     "help.staff", "history.", "import.", "interval.", "labs.", "list.", "measure.", "outcome.",
-    "participation.", "patient.", "patients.", "reason.", "refused.too_early",
+    "participation.", "patient.", "patients.", "reason.", "refused.too_early", "second.", "email.", "input.email",
     "refused.too_near", "request.", "role.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",
     "visit.overtaken",
     "visit.recorded.", "visit.reply.", "visit.staff.", "visit.state.",

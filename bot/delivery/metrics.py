@@ -45,6 +45,7 @@ COUNTED_TO = 10_000
 LOOKED_AT = 200
 OVERDUE = timedelta(minutes=1)
 IN_ORDER = (col(OutboxMessage.lane), col(OutboxMessage.id))
+OUTGOING = "outgoing"  # the heartbeat that says since when nothing leaves by any way
 PARTS = ("watchdog", "backup")  # whose heartbeats are shown
 
 OUTCOME_NAMES: Mapping[type[Outcome], str] = {
@@ -92,6 +93,7 @@ class Backlog:
     unowned: Mapping[str, int]  # by urgency
     unowned_since: Mapping[str, datetime]
     beats: Mapping[str, datetime]
+    failing_since: datetime | None  # when all ways out fail
 
 
 def backlog(session: Session, now: datetime) -> Backlog:
@@ -131,7 +133,14 @@ def backlog(session: Session, now: datetime) -> Backlog:
         unowned={urgency: number for urgency, number, _ in cases},
         unowned_since={urgency: moment for urgency, _, moment in cases},
         beats=dict(beats),
+        failing_since=_failing_since(session),
     )
+
+
+def _failing_since(session: Session) -> datetime | None:
+    outgoing = session.get(Heartbeat, OUTGOING)
+    since = None if outgoing is None else outgoing.detail.get("failing_since")
+    return datetime.fromisoformat(since) if since else None
 
 
 def red_late(session: Session, before: datetime) -> int:
@@ -248,6 +257,11 @@ def _of_messages(known: Backlog, now: datetime, allowed: Callable[[int, datetime
         waiting.add_metric([name], known.outbox[lane])
         oldest.add_metric([name], age(now, since and allowed(lane, since)))
     yield from (waiting, oldest)
+    yield _gauge(
+        "followup_outgoing_failing_seconds",
+        "Since when nothing leaves by any way, neither Telegram nor the second channel.",
+        age(now, known.failing_since),
+    )
     yield _gauge("followup_outbox_sending", "Messages on their way.", known.sending)
     yield _gauge("followup_outbox_unsure", "Messages of unknown fate that were not shown again.", known.unsure)
 

@@ -150,6 +150,7 @@ def load(folder: Folder) -> Protocol:
         adverse_events=events,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         outcomes=escalation.outcomes,
+        second_channel=escalation.second_channel,
     )
 
 

@@ -29,6 +29,7 @@ from bot.domain.reminders import (
     RemindLater,
 )
 from bot.domain.scores import ScoreRule
+from bot.domain.second_channel import SecondChannel
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency
 from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
@@ -174,6 +175,7 @@ class EscalationFile:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     chains: tuple[Chain, ...]
     outcomes: tuple[Choice, ...]
+    second_channel: SecondChannel
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,7 @@ class Protocol:
     adverse_events: AdverseEventsFile
     chains: Mapping[str, Chain]
     outcomes: tuple[Choice, ...]
+    second_channel: SecondChannel
 
     @property
     def dose_bands(self) -> tuple[DoseBand, ...]:
