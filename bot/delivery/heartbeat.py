@@ -13,7 +13,7 @@ from bot.deps import Deps
 log = structlog.get_logger(__name__)
 
 TIMEOUT = aiohttp.ClientTimeout(total=10)
-CALLED, FAILING = "heartbeat.called", "heartbeat.failing"  # in the pulses of the process
+CALLED, FAILING = "monitor called", "monitor failing"  # in the pulses of the process
 
 
 async def tell(deps: Deps) -> None:
