@@ -1,4 +1,4 @@
-"""A page that Telegram does not deliver leaves by e-mail and webhook, says nothing about a patient, and ends in time."""
+"""A page that Telegram does not deliver leaves by another way, says nothing about a patient, and ends in time."""
 
 import json
 import re
@@ -394,7 +394,7 @@ class TestWebhook:
     async def test_the_gateway_of_the_page_accepts_what_leaves_here_and_nothing_else(
         self, called: tuple[World, Study], gateway: Listener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        world, made = called
+        _, made = called
         made.stage.telegram.fail("sendMessage", DOWN, drop="unreachable")
         await chest_pain(made)
         await made.pass_time(seconds=80)
