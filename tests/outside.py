@@ -84,7 +84,7 @@ def words(letter: EmailMessage) -> str:
     """Return the body of an e-mail as a person reads it."""
     body = letter.get_body()
     assert body is not None
-    return str(body.get_content())
+    return str(body.get_content()).replace("\r\n", "\n")
 
 
 @asynccontextmanager

@@ -207,6 +207,7 @@ def said(deps: Deps, locale: str, urgency: str, minutes: int, **health: str) -> 
                 phone=health["phone"],
                 enrolled_at=START,
                 enrolled_by="test",
+                state_changed_at=START,
             )
         )
         session.flush()

@@ -219,7 +219,8 @@ class TestFates:
         await site.office.close()
         site.telegram_is_down()
         await chest_pain(site.study)
-        await site.study.pass_time(seconds=200)
+        await site.study.pass_time(seconds=61)
+        await site.study.pass_time(seconds=140)
         assert all(send.state == "waiting" and send.attempts >= 2 for send in await site.sends())
         await site.office.open()
         await site.study.pass_time(seconds=95)
@@ -262,7 +263,8 @@ class TestFates:
         site.office.cut = 1
         site.telegram_is_down()
         await chest_pain(site.study)
-        await site.study.pass_time(seconds=100)
+        await site.study.pass_time(seconds=61)
+        await site.study.pass_time(seconds=40)
         assert sorted(send.state for send in await site.sends()) == ["sent", "sent", "unsure"]
         assert len({each["Message-ID"] for each in site.office.letters}) == 2
 
@@ -420,7 +422,8 @@ class TestWebhook:
         gateway.answers = [status] * 2
         made.stage.telegram.fail("sendMessage", DOWN, drop="unreachable")
         await chest_pain(made)
-        await made.pass_time(seconds=200)
+        await made.pass_time(seconds=61)
+        await made.pass_time(seconds=140)
         assert len(gateway.calls) == 3
         assert len({headers["X-Followup-Id"] for _, headers, _ in gateway.calls}) == 1
         (send,) = await rows(made.stage, SecondSend)
@@ -439,7 +442,8 @@ class TestWebhook:
             work.session.get_one(type(case), case.id).urgency = "amber"
 
         await made.stage.within(amber)
-        await made.pass_time(seconds=200)
+        await made.pass_time(seconds=61)
+        await made.pass_time(seconds=140)
         (send,) = await rows(made.stage, SecondSend)
         assert (send.state, send.reason, send.attempts) == ("failed", "status 404", 2)
 
@@ -482,7 +486,8 @@ async def test_both_databases_plan_claim_and_settle(database_url: str) -> None:
             stage.telegram.fail("sendMessage", DOWN, drop="unreachable")
             office.answers["DATA"] = ["451 later"]
             await chest_pain(made)
-            await made.pass_time(seconds=140)
+            await made.pass_time(seconds=61)
+            await made.pass_time(seconds=60)
 
             def kept(session: Session) -> list[tuple[str, int]]:
                 found = session.exec(select(SecondSend).order_by(col(SecondSend.id))).all()
