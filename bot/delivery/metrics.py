@@ -111,7 +111,8 @@ def backlog(session: Session, now: datetime) -> Backlog:
         .where(col(Escalation.state).in_([CaseState.OPEN, CaseState.NOTIFIED]))
         .group_by(col(Escalation.urgency))
     ).all()
-    beats = session.exec(select(Heartbeat.name, Heartbeat.at).where(col(Heartbeat.name).in_(PARTS))).all()
+    hearts = session.exec(select(Heartbeat).where(col(Heartbeat.name).in_((*PARTS, OUTGOING)))).all()
+    failing = next((heart.detail.get("failing_since") for heart in hearts if heart.name == OUTGOING), None)
     since = {lane: moment for lane in lanes if (moment := _lane_since(session, lane, now)) is not None}
     return Backlog(
         inbox=count(session, inbox_ids, inbox),
@@ -132,15 +133,9 @@ def backlog(session: Session, now: datetime) -> Backlog:
         ).first(),
         unowned={urgency: number for urgency, number, _ in cases},
         unowned_since={urgency: moment for urgency, _, moment in cases},
-        beats=dict(beats),
-        failing_since=_failing_since(session),
+        beats={heart.name: heart.at for heart in hearts if heart.name in PARTS},
+        failing_since=datetime.fromisoformat(failing) if failing else None,
     )
-
-
-def _failing_since(session: Session) -> datetime | None:
-    outgoing = session.get(Heartbeat, OUTGOING)
-    since = None if outgoing is None else outgoing.detail.get("failing_since")
-    return datetime.fromisoformat(since) if since else None
 
 
 def red_late(session: Session, before: datetime) -> int:

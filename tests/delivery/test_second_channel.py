@@ -25,6 +25,7 @@ from bot.delivery import heartbeat
 from bot.delivery.channel import NotSent, Outcome, Refused, Sent, Unsure
 from bot.delivery.email import Mailer
 from bot.delivery.page_webhook import PageWebhook, body_of
+from bot.delivery.web import Check
 from bot.deps import Deps
 from bot.domain.escalation import CaseState
 from bot.domain.people import BOT
@@ -301,10 +302,10 @@ async def test_the_monitor_is_called_while_the_bot_is_well_and_hears_when_it_is_
 ) -> None:
     found = {"ok": True}
 
-    async def look(_check: heartbeat.Check) -> dict[str, Any]:
+    async def look(_check: Check) -> dict[str, Any]:
         return found
 
-    monkeypatch.setattr(heartbeat.Check, "found", look)
+    monkeypatch.setattr(Check, "found", look)
     given = make_settings(heartbeat_url=gateway.url, heartbeat_style="healthchecks")
     deps = replace(stage.deps, settings=given)
 
@@ -374,5 +375,5 @@ def test_what_is_wrong_is_named_and_no_secret_is_shown(given: dict[str, Any], na
 
 def test_secrets_do_not_show_in_the_settings() -> None:
     given = Settings(_env_file=None, page_webhook_url="https://g.example/k-1", heartbeat_url="https://m.example/k-2",
-                     page_webhook_secret=SECRET, smtp_password="word-3")  # type: ignore[call-arg]  # fmt: skip
+                     page_webhook_secret=SECRET, smtp_password="word-3")  # fmt: skip
     assert not any(secret in repr(given) for secret in ("k-1", "k-2", SECRET, "word-3"))

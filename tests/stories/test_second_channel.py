@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
-from bot.delivery import second_channel as sender
 from bot.delivery import web
+from bot.delivery.email import Mailer
 from bot.domain.roles import Role
 from bot.simulator.parts import Exchange
 from bot.store.models import AuditEntry, EscalationStep, SecondSend, StaffMember
@@ -254,7 +254,7 @@ class TestFates:
         states = [send.state for send in await site.sends()]
         assert sorted(states) == ["sent", "sent", "unsure", "unsure"]
         assert len(site.office.letters) == 2
-        first = [sender.Mailer(site.stage.deps.settings).message(each.letter)["Message-ID"] for each in claimed]
+        first = [Mailer(site.stage.deps.settings).message(each.letter)["Message-ID"] for each in claimed]
         assert sorted(first) == sorted(each["Message-ID"] for each in site.office.letters)
 
     async def test_a_connection_that_breaks_at_the_end_is_of_unknown_fate_and_red_goes_again(
