@@ -16,6 +16,8 @@ from bot.cli_data import data
 from bot.cli_rota import rota
 from bot.cli_study import study
 from bot.cli_words import words
+from bot.delivery import second_channel as sending
+from bot.delivery.channel import Sent
 from bot.domain.people import BOT
 from bot.domain.roles import STAFF, Role
 from bot.errors import FollowupError
@@ -39,8 +41,10 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 staff = typer.Typer(help="Invite staff.", no_args_is_help=True)
+second = typer.Typer(help="Try the ways by which pages leave beside Telegram.", no_args_is_help=True)
 cli.add_typer(staff, name="staff")
 cli.add_typer(rota, name="rota")
+cli.add_typer(second, name="second-channel")
 cli.add_typer(data)
 cli.add_typer(study)
 cli.add_typer(words)
@@ -117,6 +121,26 @@ def staff_invite(
     link = _in_database(lambda work: invite.invite(work, invite.STAFF, role=Role(role)), "staff invite")
     typer.echo(qr_terminal(link))
     typer.echo(link)
+
+
+@second.command("test")
+def second_channel_test(
+    to: Annotated[str | None, typer.Option(help="Address for a test e-mail; no e-mail when left out.")] = None,
+    locale: Annotated[str, typer.Option(help="Language of the test: en or zh.")] = "en",
+) -> None:
+    """Send one marked test e-mail and one test call of the webhook, and say what came back.
+
+    Needs neither the database nor Telegram. Exit status 1: something did not work.
+
+    Example: followup second-channel test --to me@example.org
+    """
+    settings = load_settings()
+    logs.configure("ERROR")
+    outcomes = asyncio.run(sending.try_out(settings, to, locale))
+    for channel, outcome in outcomes.items():
+        reason = getattr(outcome, "reason", "")
+        typer.echo(f"{channel}: {type(outcome).__name__.lower()}{f' ({reason})' if reason else ''}")
+    sys.exit(0 if all(isinstance(outcome, Sent) for outcome in outcomes.values()) else 1)
 
 
 class RoleUnknown(FollowupError):

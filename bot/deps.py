@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.clock import Clock, real_seconds
 from bot.domain.calendar import ClinicCalendar
@@ -49,6 +50,24 @@ class Standing:
         return self.leads and self.epoch == epoch
 
 
+@dataclass(slots=True)
+class Ways:
+    """Which ways out of the bot have failed since when, as far as this process has tried them."""
+
+    first: dict[str, datetime] = field(default_factory=dict)  # the first failure after the last success
+    last: dict[str, datetime] = field(default_factory=dict)  # and the newest one
+    told: datetime | None = None  # since when all fail, as the database has it
+    told_in: int = -1  # the epoch in which this process has put that there
+
+    def note(self, way: str, *, worked: bool, now: datetime) -> None:
+        if worked:
+            self.first.pop(way, None)
+            self.last.pop(way, None)
+        else:
+            self.first.setdefault(way, now)
+            self.last[way] = now
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """The parts that use cases, handlers and jobs are given; made once by bot/app.py."""
@@ -64,6 +83,7 @@ class Deps:
     # When parts of this process last did their work, on the monotonic clock: what only memory knows.
     pulses: dict[str, float] = field(default_factory=dict)
     standing: Standing = field(default_factory=Standing)
+    ways: Ways = field(default_factory=Ways)
     metrics: Metrics = field(default_factory=Metrics)
     outgoing: Signal = field(default_factory=Signal)
     incoming: Signal = field(default_factory=Signal)

@@ -19,6 +19,8 @@ OUTCOMES = ("sent", "throttled", "not_sent", "unsure", "unreachable", "refused")
 # `handled`: its transaction closed it. `failed`: it is tried again. `elsewhere`: another process had it.
 RESULTS = ("handled", "failed", "parked", "elsewhere", "database_away")
 CALLS = ("send", "poll")
+CHANNELS = ("email", "webhook")  # of bot.domain.second_channel
+SECOND_OUTCOMES = ("sent", "not_sent", "unsure", "refused")
 # Where a fault of the program was caught, written to the log, and survived.
 PLACES = ("handler", "inbox", "poll", "webhook", "outcome", "loop", "agenda", "lease")
 WRITE, READ = "write", "read"
@@ -52,6 +54,10 @@ class Metrics:
             "followup_delivery_seconds", "From when a message was due to when it was sent.", "lane", WAITING
         )
         self._throttled = self._counter("followup_throttled", "Calls that Telegram answered with 429.", "call")
+
+        self._second = self._counter(
+            "followup_second_sends", "Tries to send a page by another way.", "channel", "outcome"
+        )
 
         self._transactions = self._counter("followup_transactions", "Transactions of the store.", "kind", "result")
         self._retries = Counter(
@@ -104,6 +110,10 @@ class Metrics:
     def throttled(self, call: str) -> None:
         """Count a 429 of Telegram."""
         self._throttled(_known(call, CALLS)).inc()
+
+    def second_send(self, channel: str, outcome: str) -> None:
+        """Count a try to send a page by e-mail or webhook."""
+        self._second(_known(channel, CHANNELS), _known(outcome, SECOND_OUTCOMES)).inc()
 
     # The store
 
@@ -158,6 +168,9 @@ class Metrics:
                 self._sends(lane, outcome)
         for call in CALLS:
             self._throttled(call)
+        for channel in CHANNELS:
+            for outcome in SECOND_OUTCOMES:
+                self._second(channel, outcome)
         for kind in (WRITE, READ):
             self._transaction(kind)
             for result in ("done", "undone"):

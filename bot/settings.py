@@ -4,7 +4,7 @@ import ipaddress
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -13,11 +13,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.cipher import Cipher
 from bot.clock import Clock, FastClock, SystemClock
+from bot.domain.parsing import email_address
+from bot.domain.second_channel import EMAIL, WEBHOOK
 from bot.errors import FollowupError
 
 TELEGRAM = "https://api.telegram.org/bot"
 TELEGRAM_FILES = "https://api.telegram.org/file/bot"
 PREFIX = "FOLLOWUP_"
+LEAST_SECRET = 32
+# For a bot that plays with simulated people: whatever the environment names, nobody outside is reached.
+NOBODY_OUTSIDE: dict[str, Any] = {"smtp_host": None, "page_webhook_url": None, "heartbeat_url": None}
 
 
 class SettingsFaulty(FollowupError):
@@ -88,6 +93,36 @@ class Settings(BaseSettings):
     health_port: int | None = Field(
         None, description="Port of /healthz and /metrics; not served when empty.", ge=1, le=65535
     )
+    second_channel: Literal["when_needed", "always_for_red"] = Field(
+        "when_needed",
+        description="Whether e-mail and webhook carry what Telegram did not deliver, or every red page as well.",
+    )
+    smtp_host: str | None = Field(
+        None, description="Mail server for pages that Telegram does not deliver; no e-mail when empty."
+    )
+    smtp_port: int = Field(587, description="Its port: mostly 587 with starttls, 465 with tls.", ge=1, le=65535)
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection is protected; none only for a server on this machine."
+    )
+    smtp_user: str | None = Field(None, description="Name to log in with; no login when empty.")
+    smtp_password: SecretStr | None = Field(None, description="Password to log in with; never logged.")
+    smtp_from: str | None = Field(None, description="Address the e-mails come from; the server must let it send.")
+    smtp_timeout_seconds: float = Field(20.0, description="How long each step of sending may take.", gt=0, le=60)
+    page_webhook_url: SecretStr | None = Field(
+        None,
+        description="https address called for pages that Telegram does not deliver: a gateway for phone or SMS.",
+    )
+    page_webhook_secret: SecretStr | None = Field(
+        None, description="At least 32 characters; signs each call, so that the gateway can tell who calls."
+    )
+    heartbeat_url: SecretStr | None = Field(
+        None, description="https address of a monitor elsewhere, called while the bot works; none when empty."
+    )
+    heartbeat_style: Literal["plain", "healthchecks", "uptime_kuma"] = Field(
+        "plain",
+        description="What the monitor hears while the bot is not healthy: nothing, /fail at the end, or status=down.",
+    )
+    heartbeat_seconds: int = Field(60, description="How often it is called.", ge=10, le=3600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     clock_start: datetime | None = Field(
         None,
@@ -152,6 +187,33 @@ class Settings(BaseSettings):
             raise ValueError("must start with https://")
         return value
 
+    @field_validator("page_webhook_url", "heartbeat_url")
+    @classmethod
+    def _called_over_https(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            plainly = parts.scheme == "http" and is_here(parts.hostname)
+            if not parts.hostname or not (parts.scheme == "https" or plainly):
+                raise ValueError("must start with https://")
+        return value
+
+    @field_validator("page_webhook_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < LEAST_SECRET:
+            raise ValueError(f"must be at least {LEAST_SECRET} characters; `followup new-key` prints one")
+        return value
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            return email_address(value).value
+        except FollowupError:
+            raise ValueError("must be one e-mail address, for example followup@example.org") from None
+
     @field_validator("clock_start")
     @classmethod
     def _start_has_zone(cls, value: datetime | None) -> datetime | None:
@@ -166,7 +228,35 @@ class Settings(BaseSettings):
                 f"{PREFIX}CLOCK_START and {PREFIX}CLOCK_SPEED are for rehearsal: "
                 f"they work only while {PREFIX}TELEGRAM_BASE_URL is a loopback address"
             )
+        if self.clock_start is not None or self.clock_speed != 1.0:
+            self._rehearses_here()
+        for name, needed in (
+            ("smtp_host", "smtp_from"),
+            ("smtp_user", "smtp_password"),
+            ("page_webhook_url", "page_webhook_secret"),
+        ):
+            if getattr(self, name) is not None and getattr(self, needed) is None:
+                raise ValueError(f"{PREFIX}{name.upper()} needs {PREFIX}{needed.upper()}: {self._purpose(needed)}")
+        if self.smtp_host is not None and self.smtp_tls == "none" and not is_here(self.smtp_host):
+            raise ValueError(
+                f"{PREFIX}SMTP_TLS: none is for a mail server on this machine; "
+                f"take starttls or tls for {self.smtp_host}"
+            )
         return self
+
+    def _rehearses_here(self) -> None:
+        """Refuse a rehearsal whose second channel or heartbeat would reach real people."""
+        hosts = {
+            "smtp_host": self.smtp_host,
+            **{name: _host(getattr(self, name)) for name in ("page_webhook_url", "heartbeat_url")},
+        }
+        for name, host in hosts.items():
+            if host is not None and not is_here(host):
+                raise ValueError(f"{PREFIX}{name.upper()}: in a rehearsal it must be a loopback address")
+
+    @classmethod
+    def _purpose(cls, name: str) -> str | None:
+        return cls.model_fields[name].description
 
     @property
     def zone(self) -> ZoneInfo:
@@ -175,16 +265,30 @@ class Settings(BaseSettings):
     @property
     def rehearsal_allowed(self) -> bool:
         """Tell whether the Bot API server is on this machine, so that no real person can be reached."""
-        host = urlsplit(self.telegram_base_url).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_here(urlsplit(self.telegram_base_url).hostname)
+
+    @property
+    def second_channels(self) -> tuple[str, ...]:
+        """Return the ways beside Telegram by which a page can reach staff."""
+        given = {EMAIL: self.smtp_host, WEBHOOK: self.page_webhook_url}
+        return tuple(channel for channel, way in given.items() if way is not None)
 
     def clock(self) -> Clock:
         if self.clock_start is None and self.clock_speed == 1.0:
             return SystemClock()
         return FastClock(self.clock_start or SystemClock().now(), self.clock_speed)
+
+
+def is_here(host: str | None) -> bool:
+    """Tell whether a host is this machine itself."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _host(url: SecretStr | None) -> str | None:
+    return None if url is None else urlsplit(url.get_secret_value()).hostname
 
 
 def load_settings(**given: object) -> Settings:

@@ -175,6 +175,9 @@ POLICY: dict[str, frozenset[Role]] = {
     "rota.withdraw": ACTING,
     "rota.fallback": NAMING,
     "rota.set_fallback": NAMING,
+    "settings.email": ACTING,
+    "settings.email_change": ACTING,
+    "settings.email_remove": ACTING,
     "enrol": COORDINATOR,
     "patient.invite": COORDINATOR,
     # Who looks after accounts; sees no health data.

@@ -13,7 +13,7 @@ from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.usecases import upkeep
 from bot.work import run
-from schedules import agenda, chain, statistics, watchdog
+from schedules import agenda, chain, outgoing, statistics, watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,9 @@ JOBS = (
     Job("closures", 3600.0, agenda.look_ahead),
     Job("rota", 60.0, agenda.rota),
     Job("reach", 60.0, agenda.reachability),
+    Job("second_channel", 5.0, outgoing.second_channel),
     Job("watchdog", 60.0, watchdog.look),
+    Job("heartbeat", 5.0, outgoing.tell_monitor),
     Job("seal", 60.0, chain.seal),
     Job("statistics", 86400.0, statistics.gather),
 )

@@ -18,6 +18,7 @@ from bot.delivery.pacing import Pacer, Unpaced
 from bot.delivery.together import Together
 from bot.deps import Deps
 from bot.domain.people import BOT
+from bot.domain.second_channel import TELEGRAM
 from bot.store import outbox
 from bot.store.lease import Deposed
 from bot.store.models import Account, OutboxMessage
@@ -129,6 +130,9 @@ class Dispatcher(ChatLoop[int]):
             finally:
                 self._pacer.answered(left_at, real_seconds())
             metrics.attempted(self._deps, self._deps.metrics, message, outcome)
+            if self._standing.leads_in(message.epoch):
+                worked = not isinstance(outcome, NotSent | Unsure)
+                self._deps.ways.note(TELEGRAM, worked=worked, now=self._deps.clock.now())
             if isinstance(outcome, Throttled):
                 self._pacer.throttled(message.chat_id, outcome.wait.total_seconds(), real_seconds())
             waits_until = await self._keep(Attempt(message.id, message.epoch, outcome))

@@ -45,6 +45,7 @@ COUNTED_TO = 10_000
 LOOKED_AT = 200
 OVERDUE = timedelta(minutes=1)
 IN_ORDER = (col(OutboxMessage.lane), col(OutboxMessage.id))
+OUTGOING = "outgoing"  # the heartbeat that says since when nothing leaves by any way
 PARTS = ("watchdog", "backup")  # whose heartbeats are shown
 
 OUTCOME_NAMES: Mapping[type[Outcome], str] = {
@@ -92,6 +93,7 @@ class Backlog:
     unowned: Mapping[str, int]  # by urgency
     unowned_since: Mapping[str, datetime]
     beats: Mapping[str, datetime]
+    failing_since: datetime | None  # when all ways out fail
 
 
 def backlog(session: Session, now: datetime) -> Backlog:
@@ -109,7 +111,8 @@ def backlog(session: Session, now: datetime) -> Backlog:
         .where(col(Escalation.state).in_([CaseState.OPEN, CaseState.NOTIFIED]))
         .group_by(col(Escalation.urgency))
     ).all()
-    beats = session.exec(select(Heartbeat.name, Heartbeat.at).where(col(Heartbeat.name).in_(PARTS))).all()
+    hearts = session.exec(select(Heartbeat).where(col(Heartbeat.name).in_((*PARTS, OUTGOING)))).all()
+    failing = next((heart.detail.get("failing_since") for heart in hearts if heart.name == OUTGOING), None)
     since = {lane: moment for lane in lanes if (moment := _lane_since(session, lane, now)) is not None}
     return Backlog(
         inbox=count(session, inbox_ids, inbox),
@@ -130,7 +133,8 @@ def backlog(session: Session, now: datetime) -> Backlog:
         ).first(),
         unowned={urgency: number for urgency, number, _ in cases},
         unowned_since={urgency: moment for urgency, _, moment in cases},
-        beats=dict(beats),
+        beats={heart.name: heart.at for heart in hearts if heart.name in PARTS},
+        failing_since=datetime.fromisoformat(failing) if failing else None,
     )
 
 
@@ -248,6 +252,11 @@ def _of_messages(known: Backlog, now: datetime, allowed: Callable[[int, datetime
         waiting.add_metric([name], known.outbox[lane])
         oldest.add_metric([name], age(now, since and allowed(lane, since)))
     yield from (waiting, oldest)
+    yield _gauge(
+        "followup_outgoing_failing_seconds",
+        "Since when nothing leaves by any way, neither Telegram nor the second channel.",
+        age(now, known.failing_since),
+    )
     yield _gauge("followup_outbox_sending", "Messages on their way.", known.sending)
     yield _gauge("followup_outbox_unsure", "Messages of unknown fate that were not shown again.", known.unsure)
 

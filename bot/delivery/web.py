@@ -206,10 +206,11 @@ def look(session: Session, deps: Deps) -> dict[str, Any]:
     beat = known.beats.get("watchdog")
     red_waits = metrics.red_late(session, now - RED_WAITS)
     return {
-        "ok": beat is not None and now - beat < STALE and not red_waits,
+        "ok": beat is not None and now - beat < STALE and not red_waits and known.failing_since is None,
         "database": "ok",
         "red_messages_late": red_waits,
         "watchdog_at": beat.isoformat() if beat else None,
+        "outgoing_failing_seconds": round(metrics.age(now, known.failing_since)),
         "inbox_waiting": known.inbox,
         "inbox_oldest_seconds": round(metrics.age(now, known.inbox_since)),
         "inbox_parked": known.parked,

@@ -310,3 +310,22 @@ def _swappable(first: int, second: int, year: str | None, today: date, said: str
     if year is None:
         return Reading(_nearest(month, day, today, said), True, said)
     return Reading(_day(int(year), month, day, said), True, said)
+
+
+# What mail servers everywhere take: ASCII, no quotes, no comments, a domain with a dot.
+_EMAIL = re.compile(
+    r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]", re.I
+)
+LONGEST_EMAIL = 254
+
+
+def email_address(text: str) -> Reading[str]:
+    """Read one plain e-mail address; full-width characters, as a Chinese keyboard gives them, are understood.
+
+    Raises:
+        Unreadable: it is none, or more than one.
+    """
+    address = unicodedata.normalize("NFKC", text).replace("。", ".").strip()
+    if len(address) > LONGEST_EMAIL or len(address.split("@")[0]) > 64 or not _EMAIL.fullmatch(address):
+        raise Unreadable("input.email.unreadable", text)
+    return Reading(address, confirm=False, said=text)

@@ -159,6 +159,7 @@ def load(folder: Folder) -> Protocol:
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         rota=escalation.rota,
         outcomes=escalation.outcomes,
+        second_channel=escalation.second_channel,
     )
 
 

@@ -32,6 +32,7 @@ from bot.domain.reminders import (
 )
 from bot.domain.rota import RotaRule
 from bot.domain.scores import ScoreRule
+from bot.domain.second_channel import SecondChannel
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency, highest
 from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
@@ -180,6 +181,7 @@ class EscalationFile:
     chains: tuple[Chain, ...]
     rota: RotaRule
     outcomes: tuple[CaseOutcome, ...]
+    second_channel: SecondChannel
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +332,7 @@ class Protocol:
     chains: Mapping[str, Chain]
     rota: RotaRule
     outcomes: tuple[CaseOutcome, ...]
+    second_channel: SecondChannel
 
     @property
     def dose_bands(self) -> tuple[DoseBand, ...]:

@@ -26,7 +26,7 @@ from bot.deps import Deps, Signal, Standing
 from bot.domain import reminders
 from bot.domain.calendar import ClinicCalendar
 from bot.domain.people import BOT
-from bot.settings import Settings
+from bot.settings import NOBODY_OUTSIDE, Settings
 from bot.simulation.ground import OneThreadStore, Sender, ShortWay, SteppedClock, WatchedMetrics, Worker
 from bot.simulation.plan import START, Plan
 from bot.simulator.request import SimulatedRequest
@@ -71,6 +71,7 @@ class World:
             site_phone=SITE_PHONE,
             protocol=None,
             clock_start=None,
+            **NOBODY_OUTSIDE,
         )
         # Reading the trial and making the tables is done once; a restart finds both.
         self._parts = app.make_deps(self.settings, self.machine)

@@ -68,6 +68,7 @@ class StaffMember(Audited, table=True):
     account_id: int = Field(foreign_key="account.id", unique=True)
     role: str
     name: str = Field(sa_type=Encrypted)
+    email: str | None = Field(default=None, sa_type=Encrypted)  # for pages that Telegram does not deliver
     on_duty: bool = False
     granted_at: datetime
     revoked_at: datetime | None = None
@@ -865,6 +866,45 @@ class OutboxMessage(SQLModel, table=True):
     closed_at: datetime | None = None
     repeated_at: datetime | None = None  # when an unsure message was shown again
     message_id: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class SecondSend(SQLModel, table=True):
+    """One message to one member of staff by another way than Telegram, and what became of it."""
+
+    __tablename__ = "second_send"
+    __table_args__ = (
+        Index(
+            "ix_second_send_waiting",
+            "due_at",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(
+            "ix_second_send_sending",
+            "claimed_at",
+            sqlite_where=text("state = 'sending'"),
+            postgresql_where=text("state = 'sending'"),
+        ),
+        Index("ix_second_send_escalation_id", "escalation_id", "page"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    purpose: str  # page | test
+    channel: str  # email | webhook
+    staff_id: int = Field(foreign_key="staff_member.id")
+    escalation_id: int | None = Field(default=None, foreign_key="escalation.id")
+    page: int | None = None  # of the case, counted as Escalation.pages does
+    why: str  # bot.domain.second_channel.Why
+    address: str | None = Field(default=None, sa_type=Encrypted)  # where the last attempt went
+    created_at: datetime
+    due_at: datetime
+    state: str = "waiting"  # waiting | sending | sent | failed | unsure | skipped
+    reason: str | None = None
+    attempts: int = 0  # in a row, those for earlier pages of the case included
+    claimed_at: datetime | None = None
+    epoch: int | None = None  # of the lease under which it was claimed
+    closed_at: datetime | None = None
 
 
 class AuditEntry(SQLModel, table=True):

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from bot.cipher import Cipher
 from bot.domain.roles import Role
 from bot.pictures.chat import ChatLine, chat_png
-from bot.settings import Settings
+from bot.settings import NOBODY_OUTSIDE, Settings
 from bot.simulator.parts import ShownMessage
 from bot.store.models import Subject, Visit
 from bot.story import stage as stages
@@ -44,6 +44,7 @@ async def play(folder: Path, *, quiet: bool = False) -> bool:
         site_phone=SITE_PHONE,
         protocol=None,
         clock_start=None,
+        **NOBODY_OUTSIDE,
     )
     async with stages.raised(settings, START) as stage:
         printer = Printer(stage.clock, stage.deps.texts, settings.zone, quiet=quiet)

@@ -17,7 +17,7 @@ from bot.domain.roles import Role
 from bot.settings import Settings
 from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import SimulatedTelegram
-from bot.store import agenda, outbox
+from bot.store import agenda, outbox, second_sends
 from bot.usecases import invite
 from bot.work import Work, run
 
@@ -78,9 +78,9 @@ class Stage:
 
 
 def next_due(session: Session) -> datetime | None:
-    """Return when the next thing is due, of the agenda or of the outbox."""
-    known = [moment for moment in (agenda.next_due_at(session), outbox.next_due_at(session)) if moment]
-    return min(known, default=None)
+    """Return when the next thing is due, of the agenda, the outbox or the second channel."""
+    known = [agenda.next_due_at(session), outbox.next_due_at(session), second_sends.next_due_at(session)]
+    return min((moment for moment in known if moment), default=None)
 
 
 @asynccontextmanager

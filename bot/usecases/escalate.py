@@ -16,7 +16,7 @@ from bot.domain.people import BOT
 from bot.domain.reminders import daily_at, out_of_quiet
 from bot.domain.roles import CLINICAL, EVERYONE
 from bot.domain.urgency import Urgency
-from bot.store import people
+from bot.store import people, second_sends
 from bot.store.models import (
     Account,
     AgendaItem,
@@ -412,7 +412,11 @@ def details_of(work: Work, subject: Subject) -> Text:
 
 def page_sent(work: Work, message: OutboxMessage) -> None:
     """Note that a page really went out; only now may the patient hear that staff were alerted."""
-    case = work.session.get_one(Escalation, message.about_id)
+    reached(work, work.session.get_one(Escalation, message.about_id))
+
+
+def reached(work: Work, case: Escalation) -> None:
+    """Note that a page of a case has really left, by whatever way."""
     if case.page_sent_at is not None:
         return
     case.page_sent_at = work.now
@@ -423,7 +427,9 @@ def page_sent(work: Work, message: OutboxMessage) -> None:
 
 
 def tell_nobody_reached(work: Work, case: Escalation) -> None:
-    tell_subject(work, case, "case.nobody_reached", lane=Lane.RED)
+    """Tell the subject that Telegram reaches nobody, unless the second channel may; that tells when it fails too."""
+    if not second_sends.hopes(work.session, case, work.settings.second_channels):
+        tell_subject(work, case, "case.nobody_reached", lane=Lane.RED)
 
 
 def is_known_to_subject(case: Escalation) -> bool:

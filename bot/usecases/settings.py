@@ -1,11 +1,11 @@
-"""What can a person change for themselves: language, reminder hour, duty, stopping?"""
+"""What can a person change for themselves: language, reminder hour, duty, e-mail for alerts, stopping?"""
 
 from typing import Any
 
 from bot.domain.roles import CLINICAL, SUBJECT_SIDE, Role
 from bot.store.models import StaffMember
 from bot.texts import LOCALES
-from bot.usecases import forms, report, rota_words, screens, start
+from bot.usecases import forms, report, rota_words, screens, staff_email, start
 from bot.work import Button, Work
 
 
@@ -17,6 +17,8 @@ def show(work: Work) -> None:
         rows.append([Button("settings.button.zone", "settings.zone")])
     if work.caller.role in CLINICAL:
         rows.append([Button("settings.button.duty", "settings.duty")])
+    if staff_email.is_offered(work):
+        rows.append([Button("settings.button.email", "settings.email")])
     if work.caller.role in SUBJECT_SIDE:
         rows.append([Button("settings.button.stop", "menu.stop")])
     work.answer("settings.title", rows)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from bot.domain.roles import Role
+from bot.domain.roles import CLINICAL, Role
 from bot.store import audit
 from bot.store.models import Account, StaffMember
 from bot.usecases import escalate, forms, refusals, screens, shifts
@@ -22,11 +22,21 @@ def show(work: Work, _args: object = None) -> None:
         if member.id != work.caller.staff_id
     ]
     audit.record(work.session, "staff.listed")
-    lines = [
-        Text("staff.line", {"number": member.id, "name": member.name, "role": Text(f"role.{member.role}")})
-        for member in members
-    ]
+    lines = [_line(member) for member in members]
     work.answer("staff.title", rows, lines=Lines(lines))
+
+
+def _line(member: StaffMember) -> Text:
+    """Return one member of staff; whether an address for alerts is set, never which."""
+    address = Text("staff.email.missing" if member.email is None else "staff.email.set")
+    email = address if member.role in CLINICAL else ""
+    values: dict[str, object] = {
+        "number": member.id,
+        "name": member.name,
+        "role": Text(f"role.{member.role}"),
+        "email": email,
+    }
+    return Text("staff.line", values)
 
 
 def ask_end(work: Work, args: dict[str, Any]) -> None:
@@ -43,7 +53,7 @@ def end(work: Work, args: dict[str, Any]) -> None:
     member = work.session.get_one(StaffMember, args["staff"])
     if member.id == work.caller.staff_id:
         raise refusals.NotForYou
-    member.revoked_at, member.on_duty = work.now, False
+    member.revoked_at, member.on_duty, member.email = work.now, False, None
     work.session.flush()
     work.silence("no longer staff", account_id=member.account_id)
     forms.close_of(work, member.account_id)

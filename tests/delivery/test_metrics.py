@@ -26,6 +26,7 @@ from bot.delivery import web as web_of_bot
 from bot.delivery.channel import Outcome, Refused, Sent, Throttled
 from bot.delivery.web import health_app, look
 from bot.deps import Deps
+from bot.domain import second_channel
 from bot.domain.urgency import Urgency
 from bot.metrics import Metrics
 from bot.store import audit
@@ -40,6 +41,7 @@ MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 ALLOWED: dict[str, Iterable[str]] = {
     "lane": counters.LANES,
     "outcome": counters.OUTCOMES,
+    "channel": counters.CHANNELS,
     "result": (*counters.RESULTS, "done", "undone"),
     "call": counters.CALLS,
     "place": counters.PLACES,
@@ -96,6 +98,9 @@ def everything_counted() -> Metrics:
             own.attempted(lane, outcome, 1.5)
     for call in counters.CALLS:
         own.throttled(call)
+    for channel in counters.CHANNELS:
+        for outcome in counters.SECOND_OUTCOMES:
+            own.second_send(channel, outcome)
     for place in counters.PLACES:
         own.fault(place)
     with own.transaction(counters.WRITE), own.job("watchdog"):
@@ -141,6 +146,7 @@ async def test_healthz_tells_what_waits_and_for_how_long(stage: Stage) -> None:
         "database": "ok",
         "red_messages_late": 1,
         "watchdog_at": "2026-11-02T00:09:00+00:00",
+        "outgoing_failing_seconds": 0,
         "inbox_waiting": 2,
         "inbox_oldest_seconds": 90,
         "inbox_parked": 1,
@@ -169,6 +175,8 @@ def test_the_names_of_the_lists_are_those_of_the_code() -> None:
     assert tuple(lane.name.lower() for lane in Lane) == counters.LANES
     assert set(metrics.OUTCOME_NAMES) == set(get_args(Outcome))
     assert tuple(metrics.OUTCOME_NAMES.values()) == counters.OUTCOMES
+    assert counters.CHANNELS == second_channel.CHANNELS
+    assert set(counters.SECOND_OUTCOMES) <= set(counters.OUTCOMES)
 
 
 async def test_a_conversation_moves_the_counters(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,13 +79,13 @@ class Snapshot:
     telegram: SimulatedTelegram
     numbers: dict[str, tuple[int, str]]
 
-    def world(self, folder: Path) -> World:
-        """Return an independent copy whose database lies in ``folder``."""
+    def world(self, folder: Path, **settings: Any) -> World:
+        """Return an independent copy whose database lies in ``folder``, with single ``settings`` of its own."""
         path = folder / "study.sqlite3"
         path.write_bytes(self.database.read_bytes())
         clock = SetClock(START)
         telegram = copy.deepcopy(self.telegram, {id(self.telegram.clock): clock})
-        return World(make_settings(database_url=f"sqlite:///{path}"), telegram, clock)
+        return World(make_settings(database_url=f"sqlite:///{path}", **settings), telegram, clock)
 
     def study(self, stage: Stage) -> Study:
         """Return the people of the copy."""
@@ -139,8 +140,9 @@ def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 @asynccontextmanager
-async def _opened(snapshot: Snapshot, folder: Path) -> AsyncIterator[tuple[World, Study]]:
-    world = snapshot.world(folder)
+async def opened(snapshot: Snapshot, folder: Path, **settings: Any) -> AsyncIterator[tuple[World, Study]]:
+    """Start a copy of a study, and stop it at the end."""
+    world = snapshot.world(folder, **settings)
     stage = await world.start()
     try:
         yield world, snapshot.study(stage)
@@ -152,8 +154,8 @@ async def _opened(snapshot: Snapshot, folder: Path) -> AsyncIterator[tuple[World
 @pytest.fixture
 async def played(begun: Snapshot, tmp_path: Path) -> AsyncIterator[tuple[World, Study]]:
     """Give a copy of the begun study, and the world it lives in."""
-    async with _opened(begun, tmp_path) as opened:
-        yield opened
+    async with opened(begun, tmp_path) as copy_of_begun:
+        yield copy_of_begun
 
 
 @pytest.fixture(name="study")
@@ -171,8 +173,8 @@ def world(played: tuple[World, Study]) -> World:
 @pytest.fixture
 async def newcomers(enrolled: Snapshot, tmp_path: Path) -> AsyncIterator[Study]:
     """Give the study before any patient has opened a link."""
-    async with _opened(enrolled, tmp_path) as (_, opened):
-        yield opened
+    async with opened(enrolled, tmp_path) as (_, copy_of_enrolled):
+        yield copy_of_enrolled
 
 
 @pytest.fixture(params=["zh", "en"])
