@@ -149,7 +149,7 @@ class TestWhenTelegramIsDown:
         assert sorted({int(page[1]) for page in pages if page}) == [1, 2, 3]
         site.telegram_is_back()
         await site.study.pass_time(minutes=2)
-        await site.study.doctor.taps("case.button.acknowledge")
+        await site.study.doctor.taps("case.button.acknowledge", "case.button.spoke")
         before = len(site.office.letters)
         site.telegram_is_down()
         await site.study.pass_time(minutes=20)
@@ -175,7 +175,7 @@ class TestWhenTelegramIsDown:
             fails_for(patched, site.stage, site.study.doctor, _down)
             await chest_pain(site.study)
             await site.study.pass_time(seconds=30)
-            await site.study.coordinator.taps("case.button.acknowledge")
+            await site.study.coordinator.taps("case.button.acknowledge", "case.button.spoke")
             await site.study.pass_time(minutes=10)
         assert site.office.letters == []
 
