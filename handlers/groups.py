@@ -9,7 +9,7 @@ from bot.delivery.inbox import CLOSED, ending
 from bot.domain.people import BOT
 from bot.store import inbox, people
 from bot.texts import supported
-from bot.usecases import back, reach
+from bot.usecases import back, reach, staff_groups
 from bot.work import Work, run
 from handlers.context import TrialContext
 
@@ -17,15 +17,26 @@ log = structlog.get_logger(__name__)
 
 
 async def on_membership(update: Update, context: TrialContext) -> None:
-    """A person blocked or unblocked the bot, or it was put into a group, which it leaves."""
+    """A person blocked or unblocked the bot, or it was put into a group: of staff, or one that it leaves."""
     change = update.my_chat_member
     assert change is not None
+    now = context.deps.clock.now()
     if change.chat.type != Chat.PRIVATE:
-        if change.new_chat_member.status in (ChatMember.MEMBER, ChatMember.ADMINISTRATOR):
+        there = change.new_chat_member.status in (ChatMember.MEMBER, ChatMember.ADMINISTRATOR)
+        chat_id, who = change.chat.id, change.from_user
+
+        def join_or_end(work: Work) -> bool:
+            if not there:
+                staff_groups.end(work, chat_id)
+                return True
+            met = people.meet(work.session, who.id, supported(who.language_code), now)
+            work.become(met.caller)
+            return staff_groups.add(work, chat_id)
+
+        if not await run(context.deps, BOT, f"update:{update.update_id}", join_or_end):
             await _leave(update, context)
         await _done(update, context)
         return
-    now = context.deps.clock.now()
     blocked = change.new_chat_member.status == ChatMember.BANNED
 
     def note(work: Work) -> None:
@@ -40,8 +51,19 @@ async def on_membership(update: Update, context: TrialContext) -> None:
 
 
 async def on_group(update: Update, context: TrialContext) -> None:
-    """Somebody wrote in a group: health matters belong into a private chat (SEC-05)."""
-    await _leave(update, context)
+    """Somebody wrote in a group: health matters belong into a private chat (SEC-05), also where staff write."""
+    chat, message = update.effective_chat, update.effective_message
+    moved_to = message.migrate_to_chat_id if message is not None else None
+
+    def known(work: Work) -> bool:
+        if chat is None or staff_groups.registered(work.session, chat.id) is None:
+            return False
+        if moved_to is not None:
+            staff_groups.move(work, chat.id, moved_to)
+        return True
+
+    if not await run(context.deps, BOT, f"update:{update.update_id}", known):
+        await _leave(update, context)
     await _done(update, context)
 
 

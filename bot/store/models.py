@@ -545,6 +545,27 @@ class EscalationStep(Audited, table=True):
     said: str | None = Field(default=None, sa_type=Encrypted)
 
 
+class StaffGroup(Audited, table=True):
+    """A group chat of staff that hears of red cases by number; its account carries the chat's number."""
+
+    __tablename__ = "staff_group"
+    __table_args__ = (
+        Index(
+            "uq_staff_group_open_account",
+            "account_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id")
+    added_at: datetime
+    added_by: str
+    ended_at: datetime | None = None
+
+
 class CaseMessage(Audited, table=True):
     """One message between staff and a subject about a case, carried by the bot."""
 

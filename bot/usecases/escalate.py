@@ -26,7 +26,7 @@ from bot.store.models import (
     StaffMember,
     Subject,
 )
-from bot.usecases import on_call, sae_clock, screens
+from bot.usecases import on_call, sae_clock, screens, staff_groups
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PAGE = "page"
@@ -295,6 +295,8 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
         work.silence("a newer page takes its place", purpose=PAGE, about_id=case.id)
         accounts = [account for _, account in recipients]
         _page(work, case, accounts, "case.page", str(case.pages), stand_in=reached.line)
+        if not coming.repeat:
+            staff_groups.ring(work, case)
         if not recipients and Urgency(case.urgency).is_red:
             tell_nobody_reached(work, case)
         elif chain.steps[coming.step].tell_subject and not coming.repeat:

@@ -11,7 +11,7 @@ from bot.domain import escalation as rules
 from bot.domain.escalation import CaseEvent, CaseState
 from bot.domain.urgency import Urgency
 from bot.store.models import Escalation, OutboxMessage, StaffMember
-from bot.usecases import escalate, lapse, sae_clock
+from bot.usecases import escalate, lapse, sae_clock, staff_groups
 from bot.work import Lane, Text, Work
 
 
@@ -22,6 +22,7 @@ def acknowledge(work: Work, case: Escalation) -> None:
     work.unplan("taken over", kind=escalate.NEXT_PAGE, about_id=case.id)
     work.silence("taken over", purpose=escalate.PAGE, about_id=case.id)
     close_other_pages(work, case)
+    staff_groups.taken(work, case)
     lapse.watch(work, case)
 
 
@@ -68,6 +69,7 @@ def _act(work: Work, case: Escalation) -> None:
 def end(work: Work, case: Escalation, reason: str) -> None:
     """Let nothing more be said or planned about a case that is closed."""
     case.offered_to_id = None
+    staff_groups.closed(work, case)
     work.unplan(reason, kind=(escalate.NEXT_PAGE, escalate.LAPSE), about_id=case.id)
     work.silence(reason, purpose=escalate.PAGE, about_id=case.id)
 

@@ -454,6 +454,40 @@ class TestGroups:
         assert not group.chat.bot_is_member
 
     @pytest.mark.req("SEC-05")
+    async def test_a_group_of_staff_hears_numbers_and_nothing_else(self, study: Study) -> None:
+        group = study.stage.telegram.group(-100, "Site")
+        group.chat.bot_is_member = False
+        await study.coordinator.phone.adds_bot(group)
+        await study.stage.settle()
+        await study.anna.says(CHEST_PAIN["zh"])
+        await study.pass_time(minutes=11)
+        # Commands and words in it are not answered there, and the bot stays.
+        await study.coordinator.phone.sends("/alerts", group)
+        await study.doctor.taps("case.button.acknowledge", "case.button.spoke")
+        await study.doctor.taps("case.button.resolve", "outcome.spoke_no_visit")
+        label = study.coordinator.label
+        assert [message.text for message in group.messages if message.from_bot] == [
+            label("group.staff.added"),
+            label("group.case.open", number=1),
+            label("group.case.open", number=1),
+            label("group.case.taken", number=1),
+            label("group.case.closed", number=1),
+        ]
+        assert group.chat.bot_is_member
+        # What can wait, and requests, do not ring there.
+        await study.anna.taps("menu.button.team", "team.button.call_me")
+        assert len([message for message in group.messages if message.from_bot]) == 5
+
+    @pytest.mark.req("SEC-05")
+    @pytest.mark.parametrize("role", [Role.INVESTIGATOR, Role.MONITOR])
+    async def test_who_may_not_add_it_is_left_alone(self, study: Study, role: Role) -> None:
+        member = await staff(study.stage, 17, "Member", role)
+        group = study.stage.telegram.group(-100, "Site")
+        await member.phone.adds_bot(group)
+        await study.stage.settle()
+        assert not group.chat.bot_is_member
+
+    @pytest.mark.req("SEC-05")
     async def test_health_matters_in_a_group_are_neither_answered_nor_kept(self, study: Study) -> None:
         anna = study.anna
         group = study.stage.telegram.group(-100, "Family")
