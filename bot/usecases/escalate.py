@@ -299,8 +299,10 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
             staff_groups.ring(work, case)
         if not recipients and Urgency(case.urgency).is_red:
             tell_nobody_reached(work, case)
-        elif chain.steps[coming.step].tell_subject and not coming.repeat:
-            tell_subject(work, case, "case.nobody_took_over", lane=Lane.RED)
+        elif any(each.tell_subject for each in chain.steps[: coming.step + 1]):
+            # Once, also when an outage went over that level.
+            once = case.chain_started_at.isoformat()
+            tell_subject(work, case, "case.nobody_took_over", lane=Lane.RED, once=once)
         coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
     if coming is not None:
         work.plan(

@@ -157,6 +157,13 @@ class TestTheSubjectHearsTheTruth:
         await study.pass_time(minutes=60)
         assert anna.count("case.nobody_took_over") == 1
 
+    async def test_also_when_an_outage_went_over_that_moment(self, study: Study) -> None:
+        await study.anna.says(CHEST_PAIN["zh"])
+        anna = Watch(study.anna)
+        study.stage.clock.advance(hours=2)
+        await study.pass_time(minutes=30)
+        assert anna.count("case.nobody_took_over") == 1
+
     @pytest.mark.parametrize(
         "outcome",
         [
