@@ -173,7 +173,7 @@ def remind(work: Work, item: AgendaItem) -> str:
 def _told_otherwise(work: Work, reader: Account | None, item: AgendaItem) -> bool:
     """Tell whether a reader has heard of the visit's day today, or is reminded of it once more."""
     visit = work.session.get_one(Visit, item.about_id)
-    return _comes_again(work, item) or (reader is not None and visit.target_on in _told_today(work, reader))
+    return _comes_again(work, item) or (reader is not None and visit.target_on in told_today(work, reader))
 
 
 def _asked_for(item: AgendaItem) -> bool:
@@ -199,7 +199,7 @@ def _midnight(work: Work, days: int) -> datetime:
     return reminder_rules.daily_at(work.today + timedelta(days=days), time(0), work.settings.zone)
 
 
-def _told_today(work: Work, reader: Account) -> set[date]:
+def told_today(work: Work, reader: Account) -> set[date]:
     """Return the days of visits that a phone has shown today, or is about to show, unless they were moved since."""
     told = _told(work, reader, _midnight(work, 0))
     plans, last = {(number, version) for number, version, _ in told}, {number: on for number, _, on in told if on}
@@ -381,7 +381,7 @@ def _news_until(work: Work, subject: Subject, reader: Account) -> datetime:
     first = min([*(_until(work, each) for each in coming), *vain], default=work.now)
     if first > morning:
         return first
-    today = _told_today(work, reader)
+    today = told_today(work, reader)
     news = [
         _until(work, each)
         for each in coming

@@ -219,13 +219,16 @@ class TestEachPhone:
         for day in (18, 17, 13):
             await move(study, "S-003", "cbc", date(2026, 11, day))
 
-        def away_and_back(work: Work) -> None:
+        def away_and_back(work: Work) -> set[date]:
             found = work.session.get_one(Visit, visit.id)
             for day in (20, 13):
                 plan.move(work, found, date(2026, 11, day))
+            (reader,) = people_of.speakers(work.session, found.subject_id)
+            shown = visit_reminders.told_today(work, reader)
             visit_reminders.announce(work, found)
+            return shown
 
-        await study.stage.within(away_and_back)
+        assert await study.stage.within(away_and_back) == {date(2026, 11, 13)}
         await study.stage.settle()
         assert sees.count("visit.announced") == 3
 
