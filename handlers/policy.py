@@ -97,6 +97,8 @@ POLICY: dict[str, frozenset[Role]] = {
     "deviations.page": READING,
     "adherence": READING,
     "adherence.open": READING,
+    "kpi": READING,
+    "kpi.period": READING,
     "silent": READING,
     "silent.page": READING,
     "alerts": READING,

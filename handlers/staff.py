@@ -5,7 +5,7 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.store.models import Subject
-from bot.usecases import cases, due, enrol, events, labs, recorded, settings, silent, staff, staff_queries
+from bot.usecases import cases, due, enrol, events, kpi, labs, recorded, settings, silent, staff, staff_queries
 from bot.work import Work
 from handlers.context import TrialContext
 
@@ -52,6 +52,10 @@ async def on_silent(update: Update, context: TrialContext) -> None:
 
 async def on_alerts(update: Update, context: TrialContext) -> None:
     await context.handle(update, "alerts", cases.show_alerts)
+
+
+async def on_kpi(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "kpi", kpi.show)
 
 
 async def on_duty(update: Update, context: TrialContext) -> None:

@@ -150,6 +150,7 @@ def load(folder: Folder) -> Protocol:
         adverse_events=events,
         digest=escalation.digest,
         conversation=escalation.conversation,
+        kpi=escalation.kpi,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         outcomes=escalation.outcomes,
     )

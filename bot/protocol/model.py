@@ -15,6 +15,7 @@ from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.judging import MeasureRule
+from bot.domain.kpi import KpiRule
 from bot.domain.measures import Giver, Measure, OtherTest
 from bot.domain.questionnaires import Questionnaire
 from bot.domain.reach import ReachRule
@@ -174,6 +175,7 @@ class EscalationFile:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     digest: DigestRule
     conversation: ConversationRule
+    kpi: KpiRule
     chains: tuple[Chain, ...]
     outcomes: tuple[CaseOutcome, ...]
 
@@ -312,6 +314,7 @@ class Protocol:
     adverse_events: AdverseEventsFile
     digest: DigestRule
     conversation: ConversationRule
+    kpi: KpiRule
     chains: Mapping[str, Chain]
     outcomes: tuple[CaseOutcome, ...]
 

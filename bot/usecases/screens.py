@@ -20,6 +20,7 @@ STAFF_COMMANDS = (
     "ae",
     "adherence",
     "deviations",
+    "kpi",
     "duty",
     "settings",
     "help",

@@ -38,6 +38,8 @@ HEALTH = [
     "today",
     "deviations",
     "adherence",
+    "kpi",
+    "kpi.period",
     "alerts",
     "case.open",
     "visit.open",
