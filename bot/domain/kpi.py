@@ -227,13 +227,8 @@ def durations(cases: Iterable[CaseFacts], stage: Stage, now: datetime) -> Durati
             waiting.append(max(now - case.started_at, NOTHING))
         else:
             without += 1
-    return Durations(
-        len(done),
-        len(waiting),
-        without,
-        *(percentile(done, waiting, percent) for percent in (50, 90, 100)),
-        longest_wait=max(waiting, default=None),
-    )
+    median, ninety, worst = (percentile(done, waiting, percent) for percent in (50, 90, 100))
+    return Durations(len(done), len(waiting), without, median, ninety, worst, max(waiting, default=None))
 
 
 def in_time(cases: Iterable[CaseFacts], now: datetime) -> InTime:

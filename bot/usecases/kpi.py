@@ -55,7 +55,7 @@ def summary(work: Work, kpi: Kpi, days: int, names: Mapping[int, str]) -> Text:
             "period": _period(work, kpi, days),
             "cases": Text("kpi.cases", {"n": kpi.cases, "open": kpi.still_open, "rose": kpi.rose}),
             "groups": Lines(groups or [Text("kpi.none")], between="\n\n"),
-            "whole": Lines([*_whole(work, kpi), *_persons(kpi, names)]),
+            "whole": Lines([*_whole(work, kpi), *_persons(work, kpi, names)]),
         },
     )
 
@@ -80,27 +80,28 @@ def _group(kpi: Kpi, group: Group) -> Lines:
     undecided = Text("kpi.undecided", {"n": kept.undecided}) if kept.undecided else ""
     part, whole, share = (_ratio(kept.ratio)[name] for name in ("part", "whole", "share"))
     lines.append(Text("kpi.in_time", {"part": part, "whole": whole, "share": share, "undecided": undecided}))
-    lines += [
-        Text(
-            "kpi.part_of_day",
-            {"hours": Text(f"kpi.hours.{hours}"), "spans": _spans(kpi.spans[group, hours][Stage.ACKNOWLEDGED])},
-        )
-        for hours in Hours
-        if (group, hours) in kpi.spans
-    ]
+    for hours in Hours:
+        if (group, hours) in kpi.spans:
+            found = kpi.spans[group, hours][Stage.ACKNOWLEDGED]
+            values = {"hours": Text(f"kpi.hours.{hours}"), "n": found.counted, "spans": _times(found)}
+            lines.append(Text("kpi.part_of_day", values))
     return Lines(lines)
 
 
 def _spans(found: Durations) -> Lines:
     """Return median, 90th percentile and longest, and what has not come or will not come."""
-    parts: list[Text | Lines | str] = [_span(span) for span in (found.median, found.ninety, found.worst)]
-    if not found.counted:
-        parts = ["—"]
+    parts: list[Text | Lines | str] = [_times(found)]
     if found.longest_wait is not None:
         parts.append(Text("kpi.waiting", {"n": found.waiting, "longest": spoken(found.longest_wait)}))
     if found.without:
         parts.append(Text("kpi.without", {"n": found.without}))
     return Lines(parts, between=" · ")
+
+
+def _times(found: Durations) -> Lines:
+    if not found.counted:
+        return Lines(["—"])
+    return Lines([_span(span) for span in (found.median, found.ninety, found.worst)], between=" · ")
 
 
 def _span(span: Span | None) -> Text | Lines | str:
@@ -141,9 +142,13 @@ def _whole(work: Work, kpi: Kpi) -> list[Text]:
     ]
 
 
-def _persons(kpi: Kpi, names: Mapping[int, str]) -> list[Text]:
+def _persons(work: Work, kpi: Kpi, names: Mapping[int, str]) -> list[Text]:
+    minutes = work.protocol.kpi.burst_minutes
     return [
-        Text("kpi.person", {"name": names[each.person], "n": each.pages, "burst": each.burst})
+        Text(
+            "kpi.person",
+            {"name": names[each.person], "n": each.pages, "burst": each.burst, "minutes": minutes},
+        )
         for each in kpi.rung[:PERSONS]
         if each.person in names
     ]

@@ -130,11 +130,10 @@ def _waits_since(row: Any, started_at: datetime, rose: bool) -> datetime | None:
     """Return since when nobody has a case: it was opened, rose, lapsed, came back or had a new danger."""
     if not awaits_acknowledgement(CaseState(row.state)):
         return None
-    if row.lapsed_at is not None:
-        return max(row.lapsed_at, started_at)
-    if row.first_acknowledged_at is None or rose:
+    if row.lapsed_at is None and (row.first_acknowledged_at is None or rose):
         return started_at
-    return max(row.chain_started_at, started_at)
+    since: datetime = row.lapsed_at or row.chain_started_at
+    return max(since, started_at)
 
 
 @lru_cache(_CHAINS_KEPT)
