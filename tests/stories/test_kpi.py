@@ -1,7 +1,7 @@
 """How long did people take? Staff read it from what really happened, on each kind of database."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 
@@ -17,7 +17,7 @@ from bot.usecases import cases, escalate, kpi_facts
 from bot.usecases.staff_queries import find
 from bot.work import Text, Work
 from tests.people import Study, staff, study
-from tests.stories.scenes import CHEST_PAIN, Watch, rows
+from tests.stories.scenes import CHEST_PAIN, SITE, Watch, rows
 from tests.usecases.test_statements import Recorder
 
 
@@ -136,14 +136,17 @@ class TestOnBothDatabases:
         ]  # fmt: skip
 
     async def test_the_period_begins_at_midnight_of_the_site(self, both_stages: Scene) -> None:
-        made = await study(both_stages)
+        await study(both_stages)
         await raised(both_stages, Urgency.AMBER)
-        await made.pass_time(days=6)
-        assert (await measured(both_stages, 7)).cases == 1
-        await made.pass_time(days=1)
-        assert (await measured(both_stages, 7)).cases == 0
+        opened_on = both_stages.clock.now().astimezone(SITE).date()
+        midnight = datetime.combine(opened_on + timedelta(days=1), time(), SITE)
+        await both_stages.until(midnight - timedelta(seconds=1))
+        assert (await measured(both_stages, 1)).spans[Group.AMBER, None][Stage.CLOSED].waiting == 1
+        await both_stages.until(midnight)
+        today, two_days = await measured(both_stages, 1), await measured(both_stages, 2)
+        assert (today.cases, two_days.cases) == (0, 1)
         # Open cases of any time are counted as waiting.
-        assert (await measured(both_stages, 7)).waiting.cases == 1
+        assert today.waiting.cases == 1
         assert (await measured(both_stages, kpi_facts.EVER)).cases == 1
 
     async def test_a_look_takes_the_same_statements_however_much_there_is(self, both_stages: Scene) -> None:
@@ -193,7 +196,8 @@ class TestTheMessage:
         for key in ("kpi.group.red", "kpi.stage.acknowledged", "kpi.hours.working"):
             assert pi.label(key) in said.text
         assert len(said.text) < 4096
-        assert said.labels == [pi.label("kpi.button.days", n=n) for n in (7, 28, 90)] + [pi.label("kpi.button.ever")]
+        periods = [pi.label("kpi.button.days", n=n) for n in (7, 28, 90)]
+        assert list(said.labels) == [*periods, pi.label("kpi.button.ever")]
         picture = json.loads((await rows(study.stage, OutboxMessage, method="picture"))[-1].picture or "")
         assert paint(picture)[:4] == b"\x89PNG"
         (row,) = picture["rows"]
