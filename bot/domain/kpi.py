@@ -174,6 +174,11 @@ class InTime:
     ratio: Ratio
     undecided: int
 
+    def plus(self, other: InTime) -> InTime:
+        """Return the same of the cases of both."""
+        ratio = Ratio(self.ratio.part + other.ratio.part, self.ratio.whole + other.ratio.whole)
+        return InTime(ratio, self.undecided + other.undecided)
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -216,19 +221,41 @@ def percentile(done: Collection[timedelta], waiting: Collection[timedelta], perc
     return Span(least, rank <= len(certain) and certain[rank - 1] == least)
 
 
+@dataclass(slots=True)
+class _Times:
+    """The times of some cases until one stage, before they are put in order."""
+
+    done: list[timedelta] = field(default_factory=list)
+    waiting: list[timedelta] = field(default_factory=list)
+    without: int = 0
+
+    def add(self, other: _Times) -> None:
+        self.done += other.done
+        self.waiting += other.waiting
+        self.without += other.without
+
+    def durations(self) -> Durations:
+        median, ninety, worst = (percentile(self.done, self.waiting, percent) for percent in (50, 90, 100))
+        longest = max(self.waiting, default=None)
+        return Durations(len(self.done), len(self.waiting), self.without, median, ninety, worst, longest)
+
+
 def durations(cases: Iterable[CaseFacts], stage: Stage, now: datetime) -> Durations:
     """Return how long ``cases`` took until ``stage``."""
-    done, waiting, without = [], [], 0
+    return _times(cases, stage, now).durations()
+
+
+def _times(cases: Iterable[CaseFacts], stage: Stage, now: datetime) -> _Times:
+    found = _Times()
     for case in cases:
         took = case.took(stage)
         if took is not None:
-            done.append(took)
+            found.done.append(took)
         elif case.awaits(stage):
-            waiting.append(max(now - case.started_at, NOTHING))
+            found.waiting.append(max(now - case.started_at, NOTHING))
         else:
-            without += 1
-    median, ninety, worst = (percentile(done, waiting, percent) for percent in (50, 90, 100))
-    return Durations(len(done), len(waiting), without, median, ninety, worst, max(waiting, default=None))
+            found.without += 1
+    return found
 
 
 def in_time(cases: Iterable[CaseFacts], now: datetime) -> InTime:
@@ -328,18 +355,27 @@ def figures(
     burst: timedelta,
 ) -> Kpi:
     """Return all figures of the ``cases`` opened in a period; ``open_cases`` are those of any time."""
-    split: dict[Key, list[CaseFacts]] = {(None, None): list(cases)}
+    split: dict[tuple[Group, Hours], list[CaseFacts]] = {}
     for case in cases:
-        for key in ((case.group, None), (case.group, case.hours), (None, case.hours)):
-            split.setdefault(key, []).append(case)
+        split.setdefault((case.group, case.hours), []).append(case)
+    spans: dict[Key, dict[Stage, _Times]] = {(None, None): {stage: _Times() for stage in Stage}}
+    kept: dict[Key, InTime] = {(None, None): in_time([], now)}
+    # Each case is looked at once, and counts in its own part and in the three that contain it.
+    for (group, hours), some in split.items():
+        times, within = {stage: _times(some, stage, now) for stage in Stage}, in_time(some, now)
+        keys: tuple[Key, ...] = ((None, None), (group, None), (None, hours), (group, hours))
+        for key in keys:
+            kept[key] = kept[key].plus(within) if key in kept else within
+            for stage, each in times.items():
+                spans.setdefault(key, {}).setdefault(stage, _Times()).add(each)
     return Kpi(
         since=since,
         now=now,
         cases=len(cases),
         still_open=sum(case.is_open for case in cases),
         rose=sum(case.rose for case in cases),
-        spans={key: {stage: durations(some, stage, now) for stage in Stage} for key, some in split.items()},
-        in_time={key: in_time(some, now) for key, some in split.items()},
+        spans={key: {stage: each.durations() for stage, each in found.items()} for key, found in spans.items()},
+        in_time=kept,
         reviewed=reviewed(cases),
         closed_without_action=closed_without_action(cases),
         waiting=waiting_now(open_cases, now),

@@ -46,11 +46,12 @@ def measure(work: Work, days: int) -> tuple[Kpi, Mapping[int, StaffMember]]:
     pages = stored.pages(work.session, since, (escalate.PAGE, digest.PURPOSE))
     counted = stored.count_steps(work.session, since, (stored.LAPSED, stored.ACKNOWLEDGED))
     facts = _facts(work, since, pages)
+    numbers = {account: member.id or 0 for account, member in staff.items()}
     of_period = [case for opened_at, case in facts if opened_at >= since]
     found = rules.figures(
         of_period,
         [case for _, case in facts if case.is_open],
-        [Alert(staff[page.account].id or 0, page.at) for page in pages if page.account in staff],
+        [Alert(numbers[page.account], page.at) for page in pages if page.account in numbers],
         reports=len(of_period) + stored.count_green(work.session, since),
         lapses=Ratio(counted.get(stored.LAPSED, 0), counted.get(stored.ACKNOWLEDGED, 0)),
         since=since,
@@ -72,8 +73,8 @@ def _facts(work: Work, since: datetime, pages: Iterable[stored.Page]) -> list[tu
     """Return each case, opened since then or open, with when it was opened."""
     acted = stored.acted_on(work.session, since, _ACTIONS)
     risen = _since_rise(stored.steps_of_risen(work.session, list(_BY_PERSON)))
-    for page in sorted(pages, key=lambda page: page.at):
-        if page.case in risen and page.at >= risen[page.case][0]:
+    for page in sorted((page for page in pages if page.case in risen), key=lambda page: page.at):
+        if page.case is not None and page.at >= risen[page.case][0]:
             risen[page.case][1].setdefault(Stage.PAGED, page.at)
     hours = _hours(work)
     found = []
