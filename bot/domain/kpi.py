@@ -190,14 +190,6 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
-    """One page that went out to one person."""
-
-    to: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Rung:
     """How often one person was paged in the period, and the most in any few minutes."""
 
@@ -299,12 +291,9 @@ def most_within(times: Iterable[datetime], window: timedelta) -> int:
     return max((number + 1 - bisect_right(ordered, at - window) for number, at in enumerate(ordered)), default=0)
 
 
-def rung(alerts: Iterable[Alert], window: timedelta) -> tuple[Rung, ...]:
+def rung(alerts: Mapping[int, Sequence[datetime]], window: timedelta) -> tuple[Rung, ...]:
     """Return how often each person was paged, the most often paged first."""
-    times: dict[int, list[datetime]] = {}
-    for alert in alerts:
-        times.setdefault(alert.to, []).append(alert.at)
-    found = [Rung(person, len(each), most_within(each, window)) for person, each in times.items()]
+    found = [Rung(person, len(times), most_within(times, window)) for person, times in alerts.items()]
     return tuple(sorted(found, key=lambda each: (-each.pages, each.person)))
 
 
@@ -346,7 +335,7 @@ class Kpi:
 def figures(
     cases: Sequence[CaseFacts],
     open_cases: Iterable[CaseFacts],
-    alerts: Collection[Alert],
+    alerts: Mapping[int, Sequence[datetime]],
     *,
     reports: int,
     lapses: Ratio,
@@ -354,7 +343,10 @@ def figures(
     now: datetime,
     burst: timedelta,
 ) -> Kpi:
-    """Return all figures of the ``cases`` opened in a period; ``open_cases`` are those of any time."""
+    """Return all figures of the ``cases`` opened in a period; ``open_cases`` are those of any time.
+
+    ``alerts`` are the times at which a page went out to each person.
+    """
     split: dict[tuple[Group, Hours], list[CaseFacts]] = {}
     for case in cases:
         split.setdefault((case.group, case.hours), []).append(case)
@@ -380,7 +372,7 @@ def figures(
         closed_without_action=closed_without_action(cases),
         waiting=waiting_now(open_cases, now),
         lapses=lapses,
-        alerts=Ratio(len(alerts), reports),
+        alerts=Ratio(sum(len(times) for times in alerts.values()), reports),
         rung=rung(alerts, burst),
     )
 

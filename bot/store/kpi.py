@@ -1,6 +1,6 @@
 """What lies in the database of how long people take? A fixed number of statements, however long the period."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -97,16 +97,19 @@ def count_steps(session: Session, since: datetime, what: Collection[str]) -> dic
     )
 
 
-def pages(session: Session, since: datetime, purposes: Collection[str]) -> Sequence[Page]:
-    """Return the pages that went out since then, also again about a case that somebody has."""
+def pages(session: Session, since: datetime, purposes: Collection[str]) -> Iterator[Page]:
+    """Yield the pages that went out since then, also again about a case that somebody has."""
     rows = session.exec(
         select(OutboxMessage.account_id, OutboxMessage.closed_at, OutboxMessage.about_id).where(
             col(OutboxMessage.purpose).in_(purposes),
             OutboxMessage.state == "sent",
             col(OutboxMessage.closed_at) >= since,
         )
-    ).all()
-    return [Page(account, at, case) for account, at, case in rows if at is not None]
+    )
+    # One after the other: there are several for each case, and nobody needs them all at once.
+    for account, at, case in rows:
+        if at is not None:
+            yield Page(account, at, case)
 
 
 def count_green(session: Session, since: datetime) -> int:

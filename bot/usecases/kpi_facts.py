@@ -1,14 +1,14 @@
 """What do the records say about how long people took in a period? The one reading behind chat, terminal and table."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import cache, lru_cache
 from typing import Any
 
 from bot.domain import kpi as rules
 from bot.domain.escalation import CaseState, awaits_acknowledgement
-from bot.domain.kpi import Alert, CaseFacts, Group, Hours, Kpi, Ratio, Stage
+from bot.domain.kpi import CaseFacts, Group, Hours, Kpi, Ratio, Stage
 from bot.store import audit
 from bot.store import kpi as stored
 from bot.store.models import StaffMember
@@ -33,6 +33,8 @@ _BY_PERSON: Mapping[str, tuple[Stage, ...]] = {
 # What counts as doing something about a case; looking, taking over and closing alone do not.
 _ACTIONS = ("read back", "spoke", "no answer", "wrote", "note", "settled")
 _CHAINS_KEPT = 256
+# By case: when its urgency last rose, and when each stage was first reached since then.
+Risen = dict[int, tuple[datetime, dict[Stage, datetime]]]
 
 
 def measure(work: Work, days: int) -> tuple[Kpi, Mapping[int, StaffMember]]:
@@ -43,15 +45,15 @@ def measure(work: Work, days: int) -> tuple[Kpi, Mapping[int, StaffMember]]:
     since = first_moment(work, days)
     audit.record(work.session, "kpi.viewed", days=days)
     staff = stored.staff(work.session)
-    pages = stored.pages(work.session, since, (escalate.PAGE, digest.PURPOSE))
     counted = stored.count_steps(work.session, since, (stored.LAPSED, stored.ACKNOWLEDGED))
-    facts = _facts(work, since, pages)
-    numbers = {account: member.id or 0 for account, member in staff.items()}
+    risen = _since_rise(stored.steps_of_risen(work.session, list(_BY_PERSON)))
+    alerts = _alerts(work, since, {account: member.id or 0 for account, member in staff.items()}, risen)
+    facts = _facts(work, since, risen)
     of_period = [case for opened_at, case in facts if opened_at >= since]
     found = rules.figures(
         of_period,
         [case for _, case in facts if case.is_open],
-        [Alert(numbers[page.account], page.at) for page in pages if page.account in numbers],
+        alerts,
         reports=len(of_period) + stored.count_green(work.session, since),
         lapses=Ratio(counted.get(stored.LAPSED, 0), counted.get(stored.ACKNOWLEDGED, 0)),
         since=since,
@@ -69,13 +71,21 @@ def first_moment(work: Work, days: int) -> datetime:
     return datetime.combine(work.today - timedelta(days=days - 1), time(), zone)
 
 
-def _facts(work: Work, since: datetime, pages: Iterable[stored.Page]) -> list[tuple[datetime, CaseFacts]]:
+def _alerts(work: Work, since: datetime, staff: Mapping[int, int], risen: Risen) -> dict[int, list[datetime]]:
+    """Return when a page went out to each person; note the first one of each case after its urgency rose."""
+    found: dict[int, list[datetime]] = {}
+    for page in stored.pages(work.session, since, (escalate.PAGE, digest.PURPOSE)):
+        if page.account in staff:
+            found.setdefault(staff[page.account], []).append(page.at)
+        if page.case is not None and page.case in risen and page.at >= risen[page.case][0]:
+            reached = risen[page.case][1]
+            reached[Stage.PAGED] = min(page.at, reached.get(Stage.PAGED, page.at))
+    return found
+
+
+def _facts(work: Work, since: datetime, risen: Risen) -> list[tuple[datetime, CaseFacts]]:
     """Return each case, opened since then or open, with when it was opened."""
     acted = stored.acted_on(work.session, since, _ACTIONS)
-    risen = _since_rise(stored.steps_of_risen(work.session, list(_BY_PERSON)))
-    for page in sorted((page for page in pages if page.case in risen), key=lambda page: page.at):
-        if page.case is not None and page.at >= risen[page.case][0]:
-            risen[page.case][1].setdefault(Stage.PAGED, page.at)
     hours = _hours(work)
     found = []
     for row in stored.cases(work.session, since):
@@ -115,9 +125,9 @@ def _reached(row: Any) -> dict[Stage, datetime]:
     return {stage: at for stage, at in times.items() if at is not None}
 
 
-def _since_rise(steps: Sequence[stored.Step]) -> dict[int, tuple[datetime, dict[Stage, datetime]]]:
+def _since_rise(steps: Sequence[stored.Step]) -> Risen:
     """Return, by case, when its urgency last rose and when each stage was first reached since then."""
-    found: dict[int, tuple[datetime, dict[Stage, datetime]]] = {}
+    found: Risen = {}
     for step in steps:
         if step.what == stored.ROSE:
             found[step.case] = (step.at, {})

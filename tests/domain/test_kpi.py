@@ -1,5 +1,6 @@
 """Figures of how long people take are exact, or a lower bound where something is awaited, as docs/figures.md says."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 from bot.domain import kpi as rules
 from bot.domain.calendar import ClinicCalendar, OfficialYear
 from bot.domain.kpi import (
-    Alert,
     CaseFacts,
     Durations,
     Group,
@@ -59,11 +59,11 @@ def case(taken_after: float | None = None, *, age: float = 60, group: Group = Gr
     return CaseFacts(**{**given, **more})  # type: ignore[arg-type]
 
 
-def figures(*cases: CaseFacts, alerts: tuple[Alert, ...] = (), reports: int = 0) -> Kpi:
+def figures(*cases: CaseFacts, alerts: Mapping[int, list[datetime]] | None = None, reports: int = 0) -> Kpi:
     return rules.figures(
         cases,
         [each for each in cases if each.is_open],
-        alerts,
+        alerts or {},
         reports=reports,
         lapses=Ratio(0, 0),
         since=NOW - timedelta(days=28),
@@ -201,7 +201,8 @@ def test_a_burst_is_the_fullest_window(seconds: list[int], most: int) -> None:
 
 
 def test_pages_are_counted_by_person_and_bursts_of_two_persons_do_not_add_up() -> None:
-    alerts = tuple(Alert(to, NOW + timedelta(minutes=at)) for to, at in ((2, 0), (1, 1), (2, 2), (2, 30), (3, 3)))
+    pages = {2: (0, 2, 30), 1: (1,), 3: (3,)}
+    alerts = {to: [NOW + each for each in minutes(*at)] for to, at in pages.items()}
     found = figures(alerts=alerts, reports=10)
     assert found.rung == (Rung(2, 3, 2), Rung(1, 1, 1), Rung(3, 1, 1))
     assert (found.burst, found.alerts) == (2, Ratio(5, 10))
@@ -272,7 +273,7 @@ class TestAll:
         assert (found.groups, found.rose) == ([Group.RED, Group.AMBER], 1)
 
     def test_the_table_says_where_a_figure_is_a_lower_bound_and_names_nobody(self) -> None:
-        rows = table(figures(case(1), case(age=5), alerts=(Alert(7, NOW),), reports=2))
+        rows = table(figures(case(1), case(age=5), alerts={7: [NOW]}, reports=2))
         found = {(row.figure, row.urgency, row.hours, row.statistic): (row.value, row.at_least) for row in rows}
         assert len(found) == len(rows)
         assert found["acknowledged", "red", "all", "median"] == (60, False)

@@ -56,7 +56,7 @@ def columns(picture: Image.Image, ink: str, *, above: int) -> set[int]:
         (0, 170, 1080, above)
     )
     far = ImageChops.lighter(ImageChops.lighter(*near.split()[:2]), near.split()[2])
-    mask = far.point(lambda part: 255 if part < 12 else 0)
+    mask = far.point([255] * 12 + [0] * 244)
     return {x for x in range(mask.width) if mask.crop((x, 0, x + 1, mask.height)).getbbox()}
 
 
