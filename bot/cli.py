@@ -13,6 +13,7 @@ from bot import app as application
 from bot import logs
 from bot.cipher import Cipher
 from bot.cli_data import data
+from bot.cli_kpi import figures
 from bot.cli_rota import rota
 from bot.cli_study import study
 from bot.cli_words import words
@@ -47,6 +48,7 @@ cli.add_typer(rota, name="rota")
 cli.add_typer(second, name="second-channel")
 cli.add_typer(data)
 cli.add_typer(study)
+cli.add_typer(figures)
 cli.add_typer(words)
 
 

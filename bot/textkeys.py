@@ -11,6 +11,7 @@ from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Stan
 from bot.domain.course import Source
 from bot.domain.dosing import Formulation
 from bot.domain.escalation import CaseState, Lapse
+from bot.domain.kpi import Group, Hours, Stage
 from bot.domain.measures import Doubt
 from bot.domain.participation import ParticipationState
 from bot.domain.reach import Lost
@@ -34,6 +35,7 @@ from bot.usecases import (
     evidence,
     forms,
     invite,
+    kpi,
     labs,
     readings,
     reasons,
@@ -102,6 +104,10 @@ FAMILIES: Mapping[str, Members] = {
     "event.what.*": lambda: adverse_events.KINDS,
     "event.why.*": lambda: Criterion,
     "formulation.*": lambda: Formulation,
+    "kpi.group.*": lambda: Group,
+    "kpi.hours.*": lambda: Hours,
+    "kpi.stage.*": lambda: Stage,
+    "kpi.time.*": lambda: kpi.UNITS,
     "labs.source.*": lambda: measurements.SOURCES,
     "labs.transfused.*": lambda: (*judging.TRANSFUSIONS, "both"),
     "language.*": lambda: LOCALES,

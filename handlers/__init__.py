@@ -47,6 +47,7 @@ COMMANDS: dict[str, Callback] = {
     "ae": staff.on_ae,
     "adherence": staff.on_adherence,
     "report": staff.on_report,
+    "kpi": staff.on_kpi,
     "duty": staff.on_duty,
     "oncall": staff.on_oncall,
     "staff": staff.on_staff,

@@ -102,6 +102,8 @@ POLICY: dict[str, frozenset[Role]] = {
     "adherence.open": READING,
     "report": READING,
     "course.open": READING,
+    "kpi": READING,
+    "kpi.period": READING,
     "silent": READING,
     "silent.page": READING,
     "alerts": READING,

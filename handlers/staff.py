@@ -11,6 +11,7 @@ from bot.usecases import (
     due,
     enrol,
     events,
+    kpi,
     labs,
     recorded,
     rota,
@@ -69,6 +70,10 @@ async def on_silent(update: Update, context: TrialContext) -> None:
 
 async def on_alerts(update: Update, context: TrialContext) -> None:
     await context.handle(update, "alerts", cases.show_alerts)
+
+
+async def on_kpi(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "kpi", kpi.show)
 
 
 async def on_duty(update: Update, context: TrialContext) -> None:

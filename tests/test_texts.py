@@ -54,7 +54,7 @@ FOR_STAFF = (
     "due.", "duty.", "enrol.", "evidence.above", "evidence.ask", "evidence.by", "evidence.card", "evidence.dealt",
     "evidence.file", "evidence.from_staff", "evidence.no_words", "evidence.none", "evidence.other_bot",
     "evidence.refused", "evidence.row", "evidence.title", "evidence.viewed", "event.", "extra.", "formulation.",
-    "help.staff", "history.", "import.", "interval.", "labs.", "list.", "measure.", "oncall.", "outcome.",
+    "help.staff", "history.", "import.", "interval.", "kpi.", "labs.", "list.", "measure.", "oncall.", "outcome.",
     "participation.", "patient.", "patients.", "reason.", "refused.too_early",
     "refused.too_near", "request.", "refused.already_on_call", "refused.colleague_away", "refused.shift_gone",
     "role.", "rota.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",

@@ -13,10 +13,12 @@ def paint(spec: Mapping[str, Any]) -> bytes:
     # Loaded with the first picture: most starts of the bot, and most commands, never draw one.
     from bot.pictures.adherence import CalendarPicture, adherence_calendar_png
     from bot.pictures.course import CoursePicture, course_png
+    from bot.pictures.kpi import WaitingPicture, waiting_png
     from bot.pictures.qr import qr_png
 
     painters = {
         "qr": lambda: qr_png(spec["link"], spec["caption"]),
+        "kpi": lambda: waiting_png(WaitingPicture.from_dict(spec)),
         "adherence": lambda: adherence_calendar_png(CalendarPicture.from_dict(spec)),
         "course": lambda: course_png(CoursePicture.from_dict(spec)),
     }

@@ -156,6 +156,7 @@ def load(folder: Folder) -> Protocol:
         digest=escalation.digest,
         conversation=escalation.conversation,
         course=course,
+        kpi=escalation.kpi,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         rota=escalation.rota,
         outcomes=escalation.outcomes,

@@ -16,6 +16,7 @@ from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.judging import MeasureRule
+from bot.domain.kpi import KpiRule
 from bot.domain.lexicon import Combination, Concept, NumberBand
 from bot.domain.measures import Giver, Measure, OtherTest
 from bot.domain.questionnaires import Questionnaire
@@ -178,6 +179,7 @@ class EscalationFile:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     digest: DigestRule
     conversation: ConversationRule
+    kpi: KpiRule
     chains: tuple[Chain, ...]
     rota: RotaRule
     outcomes: tuple[CaseOutcome, ...]
@@ -329,6 +331,7 @@ class Protocol:
     digest: DigestRule
     conversation: ConversationRule
     course: CourseFile
+    kpi: KpiRule
     chains: Mapping[str, Chain]
     rota: RotaRule
     outcomes: tuple[CaseOutcome, ...]

@@ -21,6 +21,7 @@ STAFF_COMMANDS = (
     "ae",
     "adherence",
     "deviations",
+    "kpi",
     "duty",
     "oncall",
     "settings",

@@ -102,6 +102,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "c": 1,
         "case": (await rows(study.stage, Escalation))[0].id,
         "day": "2026-11-02",
+        "days": 28,
         "clock": (await rows(study.stage, SeriousClock))[0].id,
         "doubt": (await rows(study.stage, Doubt))[0].id,
         "evidence": (await rows(study.stage, Evidence))[0].id,
