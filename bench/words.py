@@ -28,8 +28,8 @@ from bot.protocol.load import bundled_folder
 FOLDER = Path(__file__).parents[1] / "tests" / "evaluation"
 LANGUAGES = ("zh", "en")
 LEVELS = ("red", "check", "amber", "yellow", "green")
-TUNE, MEASURE, LATER, LAST, FRESH, FIFTH, SIXTH, SEVENTH, EVERYDAY, EIGHTH = (
-    "tune", "measure", "later", "last", "fresh", "fifth", "sixth", "seventh", "everyday", "eighth",
+TUNE, MEASURE, LATER, LAST, FRESH, FIFTH, SIXTH, SEVENTH, EVERYDAY, EIGHTH, NINTH = (
+    "tune", "measure", "later", "last", "fresh", "fifth", "sixth", "seventh", "everyday", "eighth", "ninth",
 )  # fmt: skip
 TITLES = {
     TUNE: "the half to tune on",
@@ -42,6 +42,7 @@ TITLES = {
     SEVENTH: "the seventh set",
     EVERYDAY: "the everyday set, without any danger",
     EIGHTH: "the eighth set",
+    NINTH: "the ninth set",
 }
 LATER_SETS = tuple(part for part in TITLES if part not in (TUNE, MEASURE))
 # The least and the most that are allowed, in percent of the texts concerned.
