@@ -144,6 +144,9 @@ NEARBY = 16
 # The word that says what was measured ("temperature ") is not longer.
 LONGEST_CUE = 12
 
+# With these a Chinese word of what is over begins that may as well be part of the complaint.
+NEGATING = "没无不"
+
 # So many things in one list are followed back to the word that denies them.
 LONGEST_LIST = 12
 
@@ -306,15 +309,18 @@ def _alike(
 ) -> list[Found]:
     """Return the doubt about a text in which no rule sees a danger but which sounds like one, as learned.
 
-    Where nothing was found, or all of it denied, only what the rules leave unexplained is weighed.
+    Where nothing was found, or all of it denied, only what the rules leave unexplained is weighed. A request, a
+    denial, laughter and the talk of a thing (手机) are no alarm: there it has to sound louder.
     """
     learned = lexicon.likeness
     concept = next((one for one in lexicon.concepts if one.id == learned.concept), None)
+    context = reader(lexicon).context
     most = highest(one.urgency for one in found if one.status is not Status.NEGATED)
     if concept is None or not learned.weights or most.is_red:
         return []
     bar = {Urgency.GREEN: learned.above, Urgency.YELLOW: learned.above_yellow}.get(most, learned.above_amber)
-    if asked or any(one.status is Status.NEGATED for one in found):
+    denied = any(one.status is Status.NEGATED for one in found)
+    if asked or denied or context.laughter.search(words) or context.thing.search(words):
         bar = max(bar, learned.above_amber)
     rest = without(words, explained) if most is Urgency.GREEN else words
     heard = weigh(rest, weights(learned.weights), learned.bias / HUNDREDTHS)
@@ -353,7 +359,7 @@ def _meaning(words: str, hit: _Named, by_end: Ends, context: ContextPatterns) ->
         return _Reading(Status.NEGATED, hit.urgency, hit.rule, said, found.group().strip())
     status, why = _negation(words, clause_start, hit, by_end, context)
     if status is Status.POSITIVE:
-        status, why = _doubt(before, behind, hit, context)
+        status, why = _doubt(before, said, behind, hit, context)
     urgency = hit.urgency
     if status is Status.POSITIVE and (over := _resolved(words, hit, sentence_end, context)):
         why = over
@@ -361,9 +367,13 @@ def _meaning(words: str, hit: _Named, by_end: Ends, context: ContextPatterns) ->
     return _Reading(status, urgency, hit.rule, said, why)
 
 
-def _doubt(before: str, behind: str, hit: _Named, context: ContextPatterns) -> tuple[Status, str]:
+def _doubt(before: str, said: str, behind: str, hit: _Named, context: ContextPatterns) -> tuple[Status, str]:
     """Return DOUBTFUL and why for what is asked about, long past or somebody else's; else POSITIVE."""
     if hit.weak:
+        # A bare word of the body with which all is well says nothing: "my leg is better now".
+        around = (said, before, behind) if hit.concept.last_resort else (said,)
+        if found := next((match for words in around if (match := _well(words, context))), None):
+            return Status.NEGATED, found.group()
         return Status.DOUBTFUL, WEAK
     if found := context.hypothetical.search(before) or context.hypothetical_after.match(behind):
         return Status.DOUBTFUL, found.group()
@@ -376,6 +386,15 @@ def _doubt(before: str, behind: str, hit: _Named, context: ContextPatterns) -> t
     if not now and (found := context.past.search(before) or context.past.search(behind)):
         return Status.DOUBTFUL, found.group()
     return Status.POSITIVE, ""
+
+
+def _well(words: str, context: ContextPatterns) -> re.Match[str] | None:
+    """Return the words that say that all is well, unless they are denied or asked about."""
+    for match in context.well.finditer(words):
+        lead = context.not_negators.sub(blank, words[max(0, match.start() - 14) : match.start()])
+        if not (context.negator_before.search(lead) or context.not_resolved.match(words, match.start())):
+            return match
+    return None
 
 
 def _negation(words: str, clause_start: int, hit: _Named, ends: Ends, context: ContextPatterns) -> tuple[Status, str]:
@@ -421,7 +440,9 @@ def _resolved(words: str, hit: _Named, sentence_end: int, context: ContextPatter
     """Return the words that say that it is over, else nothing; "better" and "has not stopped" do not."""
     # "Today" may say when it ended, so only words of return ("again") undo it, wherever they stand behind.
     for match in context.resolved.finditer(words, hit.start, sentence_end):
-        if match.end() <= hit.end and match.start() > hit.start:
+        # 没有 in 一点声音都没有了 is the complaint itself; 退 in 发烧今天退了 is not.
+        inside = hit.start < match.start() < hit.end
+        if inside and (match.end() <= hit.end or words[match.start()] in NEGATING):
             continue
         lead = context.not_negators.sub(blank, words[max(0, match.start() - 14) : match.start()])
         if context.negator_before.search(lead) or context.not_resolved.match(words, match.start()):

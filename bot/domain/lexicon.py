@@ -165,6 +165,8 @@ class Context:
     lists: Words
     fillers: Words
     polite: Words
+    well: Words
+    laughter: Words
     things: Words
     things_then: Words
     idioms: Words

@@ -35,7 +35,11 @@ MOST_CHAINS = 100
 # Shorter English words have too many neighbours to be guessed; theirs are listed as spellings.
 SHORTEST_TYPO = 7
 
-_OF = re.compile(r"\b(?:in|of|from|on|at|around|under|inside|all over|over|through|to)\b")
+# Between an English complaint and the place where it is ("pain round my heart").
+_OF = re.compile(
+    r"\b(?:in|of|from|on|at|around|round|under|inside|all over|over|through|to|near|beside|next to|by|behind|above"
+    r"|below|across|between|along|into|down|up)\b"
+)
 # Between two words for one place of the body (左边小腿, left side of my body).
 _SAME_PLACE = re.compile(r"\s*(?:(?:of|in|on) (?:my|the|his|her|your))?\s*")
 # Between an English complaint and the place that follows it (swollen left leg).
@@ -98,6 +102,9 @@ class ContextPatterns:
     list_before: re.Pattern[str]
     list_only: re.Pattern[str]
     polite: re.Pattern[str]
+    well: re.Pattern[str]
+    laughter: re.Pattern[str]
+    thing: re.Pattern[str]
     thing_before: re.Pattern[str]
     idioms: re.Pattern[str]
 
@@ -107,7 +114,7 @@ class ContextPatterns:
 
 
 _SOUGHT_ONCE = (
-    "double", "contrasts", "hypothetical", "asks_after", "past", "other_person", "now", "resolved",
+    "double", "contrasts", "hypothetical", "asks_after", "past", "other_person", "now", "resolved", "well",
 )  # fmt: skip
 
 
@@ -394,6 +401,9 @@ class Reader:
             list_before=re.compile(f"{listed}$"),
             list_only=re.compile(listed),
             polite=self._any_of(context.polite),
+            well=self._any_of(context.well),
+            laughter=self._any_of(context.laughter),
+            thing=self._any_of(context.things),
             thing_before=re.compile(f"(?:{self._source(context.things)})(?:{self._source(context.things_then)}| )*$"),
             idioms=self._any_of(context.idioms),
         )
