@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import itemgetter
 
@@ -131,6 +131,7 @@ MOST_READINGS = 25
 # Why words that are never clear alone are in doubt.
 WEAK = "weak"
 LIKENESS = "sounds like a danger"
+HARMLESS = "does not sound like a danger"
 
 # A text of fewer known pieces (three Chinese signs, two English words) is too short to sound like anything.
 FEWEST_PIECES = 7
@@ -171,6 +172,7 @@ def scan(text: str, lexicon: Lexicon) -> Findings:
     asked = _asked(words, hits, read)
     explained = [*idioms, *((one.start, one.end) for one in named)]
     explained += [(max(0, one.start - LONGEST_CUE * one.said), one.end) for one in values(words)]
+    found = _softened(words, found, lexicon)
     found += _alike(words, explained, found, asked, lexicon)
     found.sort(key=lambda one: (list(Status).index(one.status), -one.urgency.rank))
     positive = highest(one.urgency for one in found if one.status is Status.POSITIVE)
@@ -302,6 +304,20 @@ def _combined(found: list[Found], lexicon: Lexicon) -> list[Found]:
         said = tuple(dict.fromkeys((*first.words, *second.words)))
         combined.append(Found(each, said, status, each.urgency, each.rule, "together"))
     return combined
+
+
+def _softened(words: str, found: list[Found], lexicon: Lexicon) -> list[Found]:
+    """Make bare words of the body less urgent in a text that does not sound like a danger; staff still see it."""
+    learned = lexicon.likeness
+    bare = [one for one in found if one.why == WEAK and one.concept.id == learned.concept]
+    if not bare or any(one.status is not Status.NEGATED for one in found if one not in bare):
+        return found
+    heard = weigh(words, weights(learned.weights), learned.bias / HUNDREDTHS)
+    if heard.pieces < FEWEST_PIECES or heard.weight >= learned.harmless:
+        return found
+    return [
+        replace(one, urgency=bare[0].concept.when_resolved, why=HARMLESS) if one in bare else one for one in found
+    ]
 
 
 def _alike(

@@ -93,7 +93,8 @@ _CUED: tuple[tuple[str, re.Pattern[str]], ...] = (
         "stools_a_day",
         re.compile(
             r"(?:拉肚子|拉稀|腹泻|水泻|泻|拉水|拉|跑厕所|跑)[^\d,。;!?\n]{0,8}?(?P<n>\d{1,2})(?:次|趟|回)"
-            r"|(?:diarrh?o?ea|the runs|(?:loose|watery|runny) (?:stools?|poos?))[^\d,.;!?\n]{0,12}?(?P<m>\d{1,2}) times"
+            r"|(?:diarrh?o?ea|the runs|(?:loose|watery|runny) (?:stools?|poos?))"
+            r"[^\d,.;!?\n]{0,12}?(?P<m>\d{1,2}) times"
             r"|(?P<k>\d{1,2}) (?:loose|watery) (?:stools?|motions|bowel movements)"
         ),
     ),
