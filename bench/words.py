@@ -28,8 +28,8 @@ from bot.protocol.load import bundled_folder
 FOLDER = Path(__file__).parents[1] / "tests" / "evaluation"
 LANGUAGES = ("zh", "en")
 LEVELS = ("red", "check", "amber", "yellow", "green")
-TUNE, MEASURE, LATER, LAST, FRESH, FIFTH, SIXTH, SEVENTH, EVERYDAY, EIGHTH, NINTH = (
-    "tune", "measure", "later", "last", "fresh", "fifth", "sixth", "seventh", "everyday", "eighth", "ninth",
+TUNE, MEASURE, LATER, LAST, FRESH, FIFTH, SIXTH, SEVENTH, EVERYDAY, EIGHTH, NINTH, TENTH = (
+    "tune", "measure", "later", "last", "fresh", "fifth", "sixth", "seventh", "everyday", "eighth", "ninth", "tenth",
 )  # fmt: skip
 TITLES = {
     TUNE: "the half to tune on",
@@ -43,6 +43,7 @@ TITLES = {
     EVERYDAY: "the everyday set, without any danger",
     EIGHTH: "the eighth set",
     NINTH: "the ninth set",
+    TENTH: "the tenth set",
 }
 LATER_SETS = tuple(part for part in TITLES if part not in (TUNE, MEASURE))
 # The least and the most that are allowed, in percent of the texts concerned.
