@@ -307,10 +307,11 @@ def _combined(found: list[Found], lexicon: Lexicon) -> list[Found]:
 
 
 def _softened(words: str, found: list[Found], lexicon: Lexicon) -> list[Found]:
-    """Make bare words of the body less urgent in a text that does not sound like a danger; staff still see it."""
+    """Make one bare word of the body less urgent in a text that does not sound like a danger; staff still see it."""
     learned = lexicon.likeness
     bare = [one for one in found if one.why == WEAK and one.concept.id == learned.concept]
-    if not bare or any(one.status is not Status.NEGATED for one in found if one not in bare):
+    others = [one for one in found if one.status is not Status.NEGATED and one not in bare]
+    if others or not bare or len(bare[0].words) > 1:
         return found
     heard = weigh(words, weights(learned.weights), learned.bias / HUNDREDTHS)
     if heard.pieces < FEWEST_PIECES or heard.weight >= learned.harmless:
@@ -375,7 +376,9 @@ def _meaning(words: str, hit: _Named, by_end: Ends, context: ContextPatterns) ->
         return _Reading(Status.NEGATED, hit.urgency, hit.rule, said, found.group().strip())
     status, why = _negation(words, clause_start, hit, by_end, context)
     if status is Status.POSITIVE:
-        status, why = _doubt(before, said, behind, hit, context)
+        if hit.weak and (well := _all_is_well(words, hit, sentence_end, context)):
+            return _Reading(Status.NEGATED, hit.urgency, hit.rule, said, well)
+        status, why = _doubt(before, behind, hit, context)
     urgency = hit.urgency
     if status is Status.POSITIVE and (over := _resolved(words, hit, sentence_end, context)):
         why = over
@@ -383,13 +386,9 @@ def _meaning(words: str, hit: _Named, by_end: Ends, context: ContextPatterns) ->
     return _Reading(status, urgency, hit.rule, said, why)
 
 
-def _doubt(before: str, said: str, behind: str, hit: _Named, context: ContextPatterns) -> tuple[Status, str]:
+def _doubt(before: str, behind: str, hit: _Named, context: ContextPatterns) -> tuple[Status, str]:
     """Return DOUBTFUL and why for what is asked about, long past or somebody else's; else POSITIVE."""
     if hit.weak:
-        # A bare word of the body with which all is well says nothing: "my leg is better now".
-        around = (said, before, behind) if hit.concept.last_resort else (said,)
-        if found := next((match for words in around if (match := _well(words, context))), None):
-            return Status.NEGATED, found.group()
         return Status.DOUBTFUL, WEAK
     if found := context.hypothetical.search(before) or context.hypothetical_after.match(behind):
         return Status.DOUBTFUL, found.group()
@@ -404,13 +403,21 @@ def _doubt(before: str, said: str, behind: str, hit: _Named, context: ContextPat
     return Status.POSITIVE, ""
 
 
-def _well(words: str, context: ContextPatterns) -> re.Match[str] | None:
-    """Return the words that say that all is well, unless they are denied or asked about."""
-    for match in context.well.finditer(words):
+def _all_is_well(words: str, hit: _Named, sentence_end: int, context: ContextPatterns) -> str:
+    """Return the words that say that all is well, else nothing: "poo is normal brown", "my leg is better now".
+
+    They count inside the hit, and behind a bare word of the body; not when they are denied or asked about.
+    """
+    end = hit.end
+    if hit.concept.last_resort:
+        # "Now" and the like do not end what is well: 腿现在好了.
+        contrasts = context.contrasts.finditer(words, hit.end, sentence_end)
+        end = next((one.start() for one in contrasts if not context.soft.fullmatch(one.group())), sentence_end)
+    for match in context.well.finditer(words, hit.start, end):
         lead = context.not_negators.sub(blank, words[max(0, match.start() - 14) : match.start()])
         if not (context.negator_before.search(lead) or context.not_resolved.match(words, match.start())):
-            return match
-    return None
+            return match.group()
+    return ""
 
 
 def _negation(words: str, clause_start: int, hit: _Named, ends: Ends, context: ContextPatterns) -> tuple[Status, str]:

@@ -54,7 +54,7 @@ _PRESSURE_CUED = re.compile(
     r"|systolic|diastolic|top number|bottom number|monitor says)\D{0,8}?(?P<number>\d{2,3})(?![\d.])"
 )
 _DIASTOLIC = ("低", "下", "舒", "dia", "bot")
-_GAP = r"[^\d,。;!?\n]{0,10}?"
+_GAP = r"[^\d,。;!?\n]{0,12}?"
 _CUED: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "spo2",

@@ -122,6 +122,7 @@ _SOUGHT_ONCE = (
 _BLANKS = re.compile(r"[^\S\n]+")
 _BETWEEN_SIGNS = re.compile(rf"(?<={CJK}) (?={CJK})")
 _THRICE = re.compile(r"([a-z])\1{2,}")
+_LATIN = re.compile("[a-z]")
 _LONG_WORD = re.compile("[a-z]{7,}")
 
 
@@ -132,9 +133,10 @@ def normalise(text: str) -> str:
     in a row (stoool).
     """
     words = unicodedata.normalize("NFKC", text).lower()
-    words = words.replace("’", "'").replace("‘", "'").replace("`", "'").replace("\ufe0f", "")
-    words = _BLANKS.sub(" ", words)
-    words = _BETWEEN_SIGNS.sub("", words)
+    if not words.isalpha():  # A single word, as most of the lexicon, has nothing of this.
+        words = words.replace("’", "'").replace("‘", "'").replace("`", "'").replace("\ufe0f", "")
+        words = _BLANKS.sub(" ", words)
+        words = _BETWEEN_SIGNS.sub("", words)
     return _THRICE.sub(r"\1\1", words)
 
 
@@ -196,9 +198,13 @@ class Reader:
     def read(self, text: str) -> str:
         """Return ``text`` in the form in which it is searched."""
         words = self._spelled(normalise(text).translate(self._signs))
-        words = _TEN_OR_SO.sub("十", words)
-        words = _SEVEN_OR_EIGHT.sub(r"\2", words)
-        words = english_digits(_CHINESE_NUMBER.sub(_chinese_digits, words))
+        if not words.isascii():
+            words = _TEN_OR_SO.sub("十", words)
+            words = _SEVEN_OR_EIGHT.sub(r"\2", words)
+            words = _CHINESE_NUMBER.sub(_chinese_digits, words)
+        if not _LATIN.search(words):
+            return words
+        words = english_digits(words)
         return _LONG_WORD.sub(lambda match: self._meant(match.group()), words)
 
     def hits(self, words: str) -> list[Hit]:
