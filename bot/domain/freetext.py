@@ -309,16 +309,17 @@ def _combined(found: list[Found], lexicon: Lexicon) -> list[Found]:
 def _softened(words: str, found: list[Found], lexicon: Lexicon) -> list[Found]:
     """Make one bare word of the body less urgent in a text that does not sound like a danger; staff still see it."""
     learned = lexicon.likeness
-    bare = [one for one in found if one.why == WEAK and one.concept.id == learned.concept]
-    others = [one for one in found if one.status is not Status.NEGATED and one not in bare]
-    if others or not bare or len(bare[0].words) > 1:
+    meant = [one for one in found if one.status is not Status.NEGATED]
+    if len(meant) != 1 or meant[0].why != WEAK or len(meant[0].words) > 1:
+        return found
+    concept = meant[0].concept
+    if not isinstance(concept, Concept) or concept.id != learned.concept:
         return found
     heard = weigh(words, weights(learned.weights), learned.bias / HUNDREDTHS)
     if heard.pieces < FEWEST_PIECES or heard.weight >= learned.harmless:
         return found
-    return [
-        replace(one, urgency=bare[0].concept.when_resolved, why=HARMLESS) if one in bare else one for one in found
-    ]
+    softened = replace(meant[0], urgency=concept.when_resolved, why=HARMLESS)
+    return [softened if one is meant[0] else one for one in found]
 
 
 def _alike(
