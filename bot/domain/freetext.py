@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import itemgetter
 
@@ -131,6 +131,7 @@ MOST_READINGS = 25
 # Why words that are never clear alone are in doubt.
 WEAK = "weak"
 LIKENESS = "sounds like a danger"
+HARMLESS = "does not sound like a danger"
 
 # A text of fewer known pieces (three Chinese signs, two English words) is too short to sound like anything.
 FEWEST_PIECES = 7
@@ -143,6 +144,9 @@ NEARBY = 16
 
 # The word that says what was measured ("temperature ") is not longer.
 LONGEST_CUE = 12
+
+# With these a Chinese word of what is over begins that may as well be part of the complaint.
+NEGATING = "没无不"
 
 # So many things in one list are followed back to the word that denies them.
 LONGEST_LIST = 12
@@ -168,6 +172,7 @@ def scan(text: str, lexicon: Lexicon) -> Findings:
     asked = _asked(words, hits, read)
     explained = [*idioms, *((one.start, one.end) for one in named)]
     explained += [(max(0, one.start - LONGEST_CUE * one.said), one.end) for one in values(words)]
+    found = _softened(words, found, lexicon)
     found += _alike(words, explained, found, asked, lexicon)
     found.sort(key=lambda one: (list(Status).index(one.status), -one.urgency.rank))
     positive = highest(one.urgency for one in found if one.status is Status.POSITIVE)
@@ -301,20 +306,39 @@ def _combined(found: list[Found], lexicon: Lexicon) -> list[Found]:
     return combined
 
 
+def _softened(words: str, found: list[Found], lexicon: Lexicon) -> list[Found]:
+    """Make one bare word of the body less urgent in a text that does not sound like a danger; staff still see it."""
+    learned = lexicon.likeness
+    meant = [one for one in found if one.status is not Status.NEGATED]
+    if len(meant) != 1 or meant[0].why != WEAK or len(meant[0].words) > 1:
+        return found
+    concept = meant[0].concept
+    if not isinstance(concept, Concept) or concept.id != learned.concept:
+        return found
+    heard = weigh(words, weights(learned.weights), learned.bias / HUNDREDTHS)
+    if heard.pieces < FEWEST_PIECES or heard.weight >= learned.harmless:
+        return found
+    softened = replace(meant[0], urgency=concept.when_resolved, why=HARMLESS)
+    return [softened if one is meant[0] else one for one in found]
+
+
 def _alike(
     words: str, explained: list[tuple[int, int]], found: list[Found], asked: tuple[Asked, ...], lexicon: Lexicon
 ) -> list[Found]:
     """Return the doubt about a text in which no rule sees a danger but which sounds like one, as learned.
 
-    Where nothing was found, or all of it denied, only what the rules leave unexplained is weighed.
+    Where nothing was found, or all of it denied, only what the rules leave unexplained is weighed. A request, a
+    denial, laughter and the talk of a thing (手机) are no alarm: there it has to sound louder.
     """
     learned = lexicon.likeness
     concept = next((one for one in lexicon.concepts if one.id == learned.concept), None)
+    context = reader(lexicon).context
     most = highest(one.urgency for one in found if one.status is not Status.NEGATED)
     if concept is None or not learned.weights or most.is_red:
         return []
     bar = {Urgency.GREEN: learned.above, Urgency.YELLOW: learned.above_yellow}.get(most, learned.above_amber)
-    if asked or any(one.status is Status.NEGATED for one in found):
+    denied = any(one.status is Status.NEGATED for one in found)
+    if asked or denied or context.laughter.search(words) or context.thing.search(words):
         bar = max(bar, learned.above_amber)
     rest = without(words, explained) if most is Urgency.GREEN else words
     heard = weigh(rest, weights(learned.weights), learned.bias / HUNDREDTHS)
@@ -353,6 +377,8 @@ def _meaning(words: str, hit: _Named, by_end: Ends, context: ContextPatterns) ->
         return _Reading(Status.NEGATED, hit.urgency, hit.rule, said, found.group().strip())
     status, why = _negation(words, clause_start, hit, by_end, context)
     if status is Status.POSITIVE:
+        if hit.weak and (well := _all_is_well(words, hit, sentence_end, context)):
+            return _Reading(Status.NEGATED, hit.urgency, hit.rule, said, well)
         status, why = _doubt(before, behind, hit, context)
     urgency = hit.urgency
     if status is Status.POSITIVE and (over := _resolved(words, hit, sentence_end, context)):
@@ -376,6 +402,23 @@ def _doubt(before: str, behind: str, hit: _Named, context: ContextPatterns) -> t
     if not now and (found := context.past.search(before) or context.past.search(behind)):
         return Status.DOUBTFUL, found.group()
     return Status.POSITIVE, ""
+
+
+def _all_is_well(words: str, hit: _Named, sentence_end: int, context: ContextPatterns) -> str:
+    """Return the words that say that all is well, else nothing: "poo is normal brown", "my leg is better now".
+
+    They count inside the hit, and behind a bare word of the body; not when they are denied or asked about.
+    """
+    end = hit.end
+    if hit.concept.last_resort:
+        # "Now" and the like do not end what is well: 腿现在好了.
+        contrasts = context.contrasts.finditer(words, hit.end, sentence_end)
+        end = next((one.start() for one in contrasts if not context.soft.fullmatch(one.group())), sentence_end)
+    for match in context.well.finditer(words, hit.start, end):
+        lead = context.not_negators.sub(blank, words[max(0, match.start() - 14) : match.start()])
+        if not (context.negator_before.search(lead) or context.not_resolved.match(words, match.start())):
+            return match.group()
+    return ""
 
 
 def _negation(words: str, clause_start: int, hit: _Named, ends: Ends, context: ContextPatterns) -> tuple[Status, str]:
@@ -421,7 +464,9 @@ def _resolved(words: str, hit: _Named, sentence_end: int, context: ContextPatter
     """Return the words that say that it is over, else nothing; "better" and "has not stopped" do not."""
     # "Today" may say when it ended, so only words of return ("again") undo it, wherever they stand behind.
     for match in context.resolved.finditer(words, hit.start, sentence_end):
-        if match.end() <= hit.end and match.start() > hit.start:
+        # 没有 in 一点声音都没有了 is the complaint itself; 退 in 发烧今天退了 is not.
+        inside = hit.start < match.start() < hit.end
+        if inside and (match.end() <= hit.end or words[match.start()] in NEGATING):
             continue
         lead = context.not_negators.sub(blank, words[max(0, match.start() - 14) : match.start()])
         if context.negator_before.search(lead) or context.not_resolved.match(words, match.start()):

@@ -165,6 +165,8 @@ class Context:
     lists: Words
     fillers: Words
     polite: Words
+    well: Words
+    laughter: Words
     things: Words
     things_then: Words
     idioms: Words
@@ -175,13 +177,15 @@ class Likeness:
     """Weights of short pieces of words, learned from labelled sentences, and the bars above which is asked.
 
     ``concept`` is what such a text is found to be. ``above``: the bar where no complaint was found;
-    ``above_yellow`` and ``above_amber``: where one was.
+    ``above_yellow`` and ``above_amber``: where one was. A bare word of the body is asked about unless the text
+    weighs less than ``harmless``.
     """
 
     concept: str = ""
     above: float = 0.0
     above_yellow: float = 0.0
     above_amber: float = 0.0
+    harmless: float = float("-inf")
     bias: int = 0
     weights: str = ""
 

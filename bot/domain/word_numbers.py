@@ -39,7 +39,7 @@ _TEMPERATURE = re.compile(
     r"(?P<cue>烧到|发烧|体温|测温|温度|腋下|耳温枪?|额温枪?|口温|肛温|热度"
     r"|temp(?:erature)?(?: (?:is|of|was|says|at|now|still|around|about|has|went|gone|shot|up|to|back|rose"
     r"|climbed|hit|reached|spiked|reads|showed|shows|just|again|this|morning|evening|tonight))*"
-    r"|fever(?: of| is| was)?|thermometer(?: says| reads)?|armpit"
+    r"|fever(?: of| is| was)?|thermometer(?: says| reads| gives?| shows?| showed| said| is)?|armpit"
     r"|running(?: a)?)?"
     r"(?:是|有|到了?|为|量出来|量了|显示|测出来|大概|已经|都|飙|升|冲|上|又|达|蹿)*\s*[::]?\s*"
     r"(?<![\d./])(?P<whole>\d{2,3})(?:(?:[.,点]| point |度|°)(?P<tenth>\d)(?!\d))?"
@@ -54,7 +54,7 @@ _PRESSURE_CUED = re.compile(
     r"|systolic|diastolic|top number|bottom number|monitor says)\D{0,8}?(?P<number>\d{2,3})(?![\d.])"
 )
 _DIASTOLIC = ("低", "下", "舒", "dia", "bot")
-_GAP = r"[^\d,。;!?\n]{0,10}?"
+_GAP = r"[^\d,。;!?\n]{0,12}?"
 _CUED: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "spo2",
@@ -93,7 +93,8 @@ _CUED: tuple[tuple[str, re.Pattern[str]], ...] = (
         "stools_a_day",
         re.compile(
             r"(?:拉肚子|拉稀|腹泻|水泻|泻|拉水|拉|跑厕所|跑)[^\d,。;!?\n]{0,8}?(?P<n>\d{1,2})(?:次|趟|回)"
-            r"|(?:diarrh?o?ea|loose stools?|the runs|watery stools?)[^\d,.;!?\n]{0,12}?(?P<m>\d{1,2}) times"
+            r"|(?:diarrh?o?ea|the runs|(?:loose|watery|runny) (?:stools?|poos?))"
+            r"[^\d,.;!?\n]{0,12}?(?P<m>\d{1,2}) times"
             r"|(?P<k>\d{1,2}) (?:loose|watery) (?:stools?|motions|bowel movements)"
         ),
     ),
@@ -101,7 +102,8 @@ _CUED: tuple[tuple[str, re.Pattern[str]], ...] = (
         "vomits_a_day",
         re.compile(
             r"吐[^\d,。;!?\n]{0,4}?(?P<n>\d{1,2})(?:次|趟|回)"
-            r"|(?:vomit(?:ed|ing)?|thr[eo]w(?:n|ing)? up|been sick)[^\d,.;!?\n]{0,12}?(?P<m>\d{1,2}) times"
+            r"|(?:vomit(?:ed|ing)?|thr[eo]w(?:n|ing)? up|sick|puk(?:ed|ing)|heaved)"
+            r"[^\d,.;!?\n]{0,12}?(?P<m>\d{1,2}) times"
         ),
     ),
 )

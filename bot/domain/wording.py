@@ -35,7 +35,11 @@ MOST_CHAINS = 100
 # Shorter English words have too many neighbours to be guessed; theirs are listed as spellings.
 SHORTEST_TYPO = 7
 
-_OF = re.compile(r"\b(?:in|of|from|on|at|around|under|inside|all over|over|through|to)\b")
+# Between an English complaint and the place where it is ("pain round my heart").
+_OF = re.compile(
+    r"\b(?:in|of|from|on|at|around|round|under|inside|all over|over|through|to|near|beside|next to|by|behind|above"
+    r"|below|across|between|along|into|down|up)\b"
+)
 # Between two words for one place of the body (左边小腿, left side of my body).
 _SAME_PLACE = re.compile(r"\s*(?:(?:of|in|on) (?:my|the|his|her|your))?\s*")
 # Between an English complaint and the place that follows it (swollen left leg).
@@ -98,6 +102,9 @@ class ContextPatterns:
     list_before: re.Pattern[str]
     list_only: re.Pattern[str]
     polite: re.Pattern[str]
+    well: re.Pattern[str]
+    laughter: re.Pattern[str]
+    thing: re.Pattern[str]
     thing_before: re.Pattern[str]
     idioms: re.Pattern[str]
 
@@ -107,7 +114,7 @@ class ContextPatterns:
 
 
 _SOUGHT_ONCE = (
-    "double", "contrasts", "hypothetical", "asks_after", "past", "other_person", "now", "resolved",
+    "double", "contrasts", "hypothetical", "asks_after", "past", "other_person", "now", "resolved", "well",
 )  # fmt: skip
 
 
@@ -115,6 +122,7 @@ _SOUGHT_ONCE = (
 _BLANKS = re.compile(r"[^\S\n]+")
 _BETWEEN_SIGNS = re.compile(rf"(?<={CJK}) (?={CJK})")
 _THRICE = re.compile(r"([a-z])\1{2,}")
+_LATIN = re.compile("[a-z]")
 _LONG_WORD = re.compile("[a-z]{7,}")
 
 
@@ -125,9 +133,10 @@ def normalise(text: str) -> str:
     in a row (stoool).
     """
     words = unicodedata.normalize("NFKC", text).lower()
-    words = words.replace("’", "'").replace("‘", "'").replace("`", "'").replace("\ufe0f", "")
-    words = _BLANKS.sub(" ", words)
-    words = _BETWEEN_SIGNS.sub("", words)
+    if not words.isalpha():  # A single word, as most of the lexicon, has nothing of this.
+        words = words.replace("’", "'").replace("‘", "'").replace("`", "'").replace("\ufe0f", "")
+        words = _BLANKS.sub(" ", words)
+        words = _BETWEEN_SIGNS.sub("", words)
     return _THRICE.sub(r"\1\1", words)
 
 
@@ -189,9 +198,13 @@ class Reader:
     def read(self, text: str) -> str:
         """Return ``text`` in the form in which it is searched."""
         words = self._spelled(normalise(text).translate(self._signs))
-        words = _TEN_OR_SO.sub("十", words)
-        words = _SEVEN_OR_EIGHT.sub(r"\2", words)
-        words = english_digits(_CHINESE_NUMBER.sub(_chinese_digits, words))
+        if not words.isascii():
+            words = _TEN_OR_SO.sub("十", words)
+            words = _SEVEN_OR_EIGHT.sub(r"\2", words)
+            words = _CHINESE_NUMBER.sub(_chinese_digits, words)
+        if not _LATIN.search(words):
+            return words
+        words = english_digits(words)
         return _LONG_WORD.sub(lambda match: self._meant(match.group()), words)
 
     def hits(self, words: str) -> list[Hit]:
@@ -394,6 +407,9 @@ class Reader:
             list_before=re.compile(f"{listed}$"),
             list_only=re.compile(listed),
             polite=self._any_of(context.polite),
+            well=self._any_of(context.well),
+            laughter=self._any_of(context.laughter),
+            thing=self._any_of(context.things),
             thing_before=re.compile(f"(?:{self._source(context.things)})(?:{self._source(context.things_then)}| )*$"),
             idioms=self._any_of(context.idioms),
         )

@@ -204,7 +204,24 @@ COMPOSED = [
     ("出雪止不注", "BLEED_LONG", RED),
     ("temprature is 38.4", "FEVER", RED),
     ("coughing up bloood", "BREATH", CALL),
+    # Contractions without their apostrophe, as they are typed on a phone.
+    ("could not lift my left arm", "STROKE", CALL),
+    ("my nose hasnt stopped bleeding", "BLEED", RED),
+    # Where it hurts may be said in more ways than "in".
+    ("there's a tight band round my chest", "CHEST", CALL),
+    ("sore near my bum", "INFECTION_DEEP", RED),
+    # The word that it is over is part of the complaint itself.
+    ("右耳朵一点声音都没有了", "SENSES", RED),
+    # A redness that climbs, a trickle in a whole day, what is spat out, a nose that pours.
+    ("手上的伤口红肿还在往上爬", "INFECTION_DEEP", RED),
+    ("only a dribble of wee in 24 hours", "KIDNEY", RED),
+    ("一天就尿了两小口", "KIDNEY", RED),
+    ("spat pink all morning", "BLEED", RED),
+    ("nose has been pouring for forty minutes", "BLEED_LONG", RED),
+    # Somebody typed it for the subject.
+    ("女儿帮我写的：她爸昨天夜里吐了小半碗暗红色的", "GI_BLEED", RED),
     # Laboratory values and numbers in words.
+    ("puked six times today", "VOMIT_MUCH", Urgency.AMBER),
     ("plt 8", "PLATELETS", RED),
     ("血色素4克5", "HAEMOGLOBIN", RED),
     ("血小板3万", "PLATELETS", Urgency.YELLOW),
@@ -244,6 +261,18 @@ def test_weak_words_are_asked_about(text: str) -> None:
     findings = scan(text, LEXICON)
     assert findings.danger_check
     assert not findings.urgency.is_red
+
+
+@pytest.mark.parametrize(
+    "text", ["我的腿现在好了", "大便正常颜色黄的", "my leg is all better now", "poo is normal brown"]
+)
+def test_a_bare_word_of_the_body_with_which_all_is_well_is_not_asked_about(text: str) -> None:
+    assert not scan(text, LEXICON).urgency_if_so.is_red
+
+
+@pytest.mark.parametrize("text", ["我的腿不正常", "腿好了没", "my leg isn't normal", "腿正常吗"])
+def test_that_all_is_well_can_be_denied_or_asked(text: str) -> None:
+    assert scan(text, LEXICON).danger_check
 
 
 @pytest.mark.parametrize("request_", LEXICON.requests, ids=lambda request: str(request.id))

@@ -1,10 +1,12 @@
 """A second opinion on texts that no rule understands: it can only ask."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.freetext import LIKENESS, Status, scan
+from bot.domain.freetext import HARMLESS, LIKENESS, Findings, Status, scan
 from bot.domain.lexicon import Concept
 from bot.domain.likeness import pieces, teach, weigh, weights, written
 from bot.domain.urgency import Urgency
@@ -53,3 +55,33 @@ def test_likeness_only_ever_asks(text: str) -> None:
     if alike:
         assert findings.danger_check
         assert findings.urgency in (Urgency.GREEN, Urgency.YELLOW, Urgency.AMBER)
+
+
+BARE = "my knees and the new brown pair of lovely shoes bought cheaply"
+
+
+def test_a_bare_word_of_the_body_is_yellow_where_nothing_sounds_like_a_danger() -> None:
+    def judged(harmless: float) -> Findings:
+        known = "knees:-1 new:-1 brown:-1 pair:-1 lovely:-300 shoes:-300 bought:-300 cheaply:-300"
+        learned = replace(LEXICON.likeness, weights=known, bias=0, harmless=harmless)
+        return scan(BARE, replace(LEXICON, version=f"bare {harmless}", likeness=learned))
+
+    softened = judged(-1.0)
+    assert (softened.urgency, softened.acted_on, softened.danger_check) == (Urgency.GREEN, Urgency.YELLOW, False)
+    assert [one.why for one in softened.concepts] == [HARMLESS]
+    assert judged(-100.0).danger_check
+
+
+@pytest.mark.parametrize("text", ["knees", "膝盖", "舌头上有个东西"])
+def test_a_bare_word_in_a_text_too_short_to_weigh_is_still_asked_about(text: str) -> None:
+    assert scan(text, LEXICON).danger_check
+
+
+def test_laughter_and_things_have_to_sound_louder() -> None:
+    known = "keeps:60 making:60 strange:60 noises:60 beeping:60 constantly:60 loudly:60"
+    learned = replace(LEXICON.likeness, weights=known, bias=0, above=0.5, above_amber=5.0)
+    lexicon = replace(LEXICON, version="louder", likeness=learned)
+    told = "keeps making strange beeping noises constantly and loudly"
+    assert scan(told, lexicon).danger_check
+    assert not scan(f"the laptop {told}", lexicon).danger_check
+    assert not scan(f"{told} haha", lexicon).danger_check
