@@ -13,6 +13,7 @@ from bot import app as application
 from bot import logs
 from bot.cipher import Cipher
 from bot.cli_data import data
+from bot.cli_drill import drill
 from bot.cli_study import study
 from bot.cli_words import words
 from bot.domain.people import BOT
@@ -39,6 +40,7 @@ cli = typer.Typer(
 )
 staff = typer.Typer(help="Invite staff.", no_args_is_help=True)
 cli.add_typer(staff, name="staff")
+cli.add_typer(drill, name="drill")
 cli.add_typer(data)
 cli.add_typer(study)
 cli.add_typer(words)

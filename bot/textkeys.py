@@ -9,11 +9,13 @@ from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.dosing import Formulation
+from bot.domain.drills import DrillOutcome, DrillState
 from bot.domain.escalation import CaseState, Lapse
 from bot.domain.measures import Doubt
 from bot.domain.participation import ParticipationState
 from bot.domain.reach import Lost
 from bot.domain.roles import CLINICAL, Role
+from bot.domain.stalled import Finding
 from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.domain.zones import ZONES
@@ -69,6 +71,7 @@ FAMILIES: Mapping[str, Members] = {
     "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
     "arm.order.*": lambda: (arms.AS_BEFORE, arms.NEW),
     "case.ask.*": lambda: Lapse,
+    "case.found.*": lambda: Finding,
     "case.lapse.*": lambda: Lapse,
     "case.read_back.*": lambda: cases.READ_BACKS,
     "case.read_back.do.*": lambda: cases.READ_BACKS,
@@ -77,6 +80,8 @@ FAMILIES: Mapping[str, Members] = {
     "case.step.*": lambda: (),
     "command.*": _commands,
     "deviation.*": lambda: Deviation,
+    "drill.figure.*": lambda: ("first_page", "viewed", "taken", "read_back"),
+    "drill.how.*": lambda: dict.fromkeys((*DrillState, *DrillOutcome)),
     "due.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
     "due.status.*": lambda: _OPEN_STATUSES,
     "duty.*": lambda: ("on", "off"),

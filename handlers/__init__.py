@@ -47,6 +47,7 @@ COMMANDS: dict[str, Callback] = {
     "ae": staff.on_ae,
     "adherence": staff.on_adherence,
     "duty": staff.on_duty,
+    "drills": staff.on_drills,
     "staff": staff.on_staff,
 }
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from telegram import Update
 
 from bot.store.models import Subject
-from bot.usecases import cases, due, enrol, events, labs, recorded, settings, silent, staff, staff_queries
+from bot.usecases import cases, drills, due, enrol, events, labs, recorded, settings, silent, staff, staff_queries
 from bot.work import Work
 from handlers.context import TrialContext
 
@@ -56,6 +56,10 @@ async def on_alerts(update: Update, context: TrialContext) -> None:
 
 async def on_duty(update: Update, context: TrialContext) -> None:
     await context.handle(update, "duty", settings.show_duty)
+
+
+async def on_drills(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "drills", drills.show_all)
 
 
 async def on_staff(update: Update, context: TrialContext) -> None:

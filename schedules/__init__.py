@@ -13,7 +13,7 @@ from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.usecases import upkeep
 from bot.work import run
-from schedules import agenda, chain, statistics, watchdog
+from schedules import agenda, auditor, chain, drills, statistics, watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +33,14 @@ class Job:
 
 
 JOBS = (
+    Job("drills", 1.0, drills.keep_apart),
     Job("escalations", 1.0, agenda.escalations),
     Job("reminders", 10.0, agenda.reminders),
     Job("prompts", 10.0, agenda.prompts),
     Job("closures", 3600.0, agenda.look_ahead),
     Job("reach", 60.0, agenda.reachability),
     Job("watchdog", 60.0, watchdog.look),
+    Job("auditor", 60.0, auditor.look),
     Job("seal", 60.0, chain.seal),
     Job("statistics", 86400.0, statistics.gather),
 )

@@ -150,6 +150,8 @@ def load(folder: Folder) -> Protocol:
         adverse_events=events,
         digest=escalation.digest,
         conversation=escalation.conversation,
+        auditor=escalation.auditor,
+        drill=escalation.drill,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         outcomes=escalation.outcomes,
     )

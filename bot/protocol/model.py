@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from bot.domain.adverse_events import SeriousRule, Suggestion, Term
 from bot.domain.calendar import ClosureRule
 from bot.domain.dosing import DoseBand, Formulation
+from bot.domain.drills import DrillRule
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.judging import MeasureRule
@@ -29,6 +30,7 @@ from bot.domain.reminders import (
     RemindLater,
 )
 from bot.domain.scores import ScoreRule
+from bot.domain.stalled import Graces
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency
 from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
@@ -174,6 +176,8 @@ class EscalationFile:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     digest: DigestRule
     conversation: ConversationRule
+    auditor: Graces
+    drill: DrillRule
     chains: tuple[Chain, ...]
     outcomes: tuple[CaseOutcome, ...]
 
@@ -312,6 +316,8 @@ class Protocol:
     adverse_events: AdverseEventsFile
     digest: DigestRule
     conversation: ConversationRule
+    auditor: Graces
+    drill: DrillRule
     chains: Mapping[str, Chain]
     outcomes: tuple[CaseOutcome, ...]
 

@@ -21,11 +21,12 @@ STAFF_COMMANDS = (
     "adherence",
     "deviations",
     "duty",
+    "drills",
     "settings",
     "help",
 )
-MONITOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name not in ("enrol", "duty"))
-ADMIN_COMMANDS = ("staff", "settings", "help")
+MONITOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name not in ("enrol", "duty", "drills"))
+ADMIN_COMMANDS = ("staff", "drills", "settings", "help")
 
 COMMANDS: dict[Role, tuple[str, ...]] = {
     Role.STRANGER: ("start", "help"),
