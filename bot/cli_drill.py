@@ -23,15 +23,16 @@ LENGTH = re.compile(r"(\d+)\s*([mhd])")
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 LONGEST = timedelta(days=14)
 
-drill = typer.Typer(help="Practise an alarm.", no_args_is_help=True)
+drill = typer.Typer()
 
 
 class WindowUnclear(FollowupError):
     """The window of a drill is not a length of time."""
 
 
-@drill.command("raise")
-def raise_drill(
+@drill.callback(invoke_without_command=True)
+def plan(
+    context: typer.Context,
     within: Annotated[str, typer.Option(help="Ring at a random moment within 30m, 24h, 7d ...")] = "24h",
     seed: Annotated[int | None, typer.Option(help="Draws the moment; the same seed draws the same one.")] = None,
     now: Annotated[bool, typer.Option("--now", help="Ring at once.")] = False,
@@ -40,8 +41,10 @@ def raise_drill(
 
     No subject and no case is touched. It waits while a RED case is open. When it rings is not told.
 
-    Example: followup drill raise --within 24h
+    Example: followup drill --within 24h
     """
+    if context.invoked_subcommand is not None:
+        return
     window = timedelta(0) if now else window_of(within)
     chosen = secrets.randbelow(10**6) if seed is None else seed
     planned = _in_database(lambda work: drills.plan(work, window, chosen))

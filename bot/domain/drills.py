@@ -28,11 +28,15 @@ class DrillState(StrEnum):
 
 
 class DrillOutcome(StrEnum):
-    """How a drill ended; ``NOT_HELD``: a RED case was open for all of its time."""
+    """How a drill ended.
+
+    ``INTERRUPTED``: nobody took it, but a RED case came between. ``NOT_HELD``: one was open for all of its time.
+    """
 
     READ_BACK = "read_back"
     TAKEN = "taken"
     NOBODY = "nobody"
+    INTERRUPTED = "interrupted"
     NOT_HELD = "not_held"
 
 
@@ -71,7 +75,7 @@ def figure(values: Sequence[int | None]) -> Figure:
 
 def figures(held: Sequence[Times]) -> dict[str, Figure]:
     """Return the figure of each step over the drills that were held."""
-    rang = [each for each in held if each.outcome is not DrillOutcome.NOT_HELD]
+    rang = [each for each in held if each.outcome not in (DrillOutcome.NOT_HELD, DrillOutcome.INTERRUPTED)]
     return {
         "first_page": figure([each.first_page for each in rang]),
         "viewed": figure([each.viewed for each in rang]),

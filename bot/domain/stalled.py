@@ -120,15 +120,15 @@ def _lies_ahead(case: Standing, graces: Graces, now: datetime) -> bool:
 def _of_waiting(case: Standing, chain: Chain, graces: Graces, now: datetime) -> list[Found]:
     found = []
     limit = timedelta(minutes=graces.limit_minutes)
-    listed = case.listed and case.last_paged_at is None
+    first = case.last_paged_at is None
+    grace = timedelta(seconds=graces.first_page_seconds) if first else timedelta(minutes=graces.next_page_minutes)
+    listed = case.listed and first
     if listed:
-        due, grace = case.chain_started_at, timedelta(seconds=graces.first_page_seconds)
-        planned = min((at for at in case.lists_at if at >= due), default=None)
+        due: datetime | None = case.chain_started_at
+        planned = min((at for at in case.lists_at if at >= case.chain_started_at), default=None)
     else:
         coming = escalation.next_page(chain, case.chain_started_at, 0, case.last_paged_at, now)
         due = None if coming is None else coming.due_at
-        first = case.last_paged_at is None
-        grace = timedelta(seconds=graces.first_page_seconds) if first else timedelta(minutes=graces.next_page_minutes)
         planned = case.page_at
     if due is not None and due + grace < now:
         found.append(Found(Finding.NOT_PAGED, due))

@@ -7,6 +7,7 @@ transaction of its own, so one that cannot be mended holds up no other.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import defer
@@ -190,6 +191,7 @@ def _alarm(work: Work, case: Escalation, standing: Standing, finding: Finding, *
     new = False
     for member, account in _told(work, case, finding, mended=mended):
         to_admin = member.role == Role.ADMIN
+        shown: dict[str, Any] = {} if to_admin else {"code": subject.code}
         said = work.say(
             account,
             "case.alarm.admin" if to_admin else "case.alarm",
@@ -204,7 +206,7 @@ def _alarm(work: Work, case: Escalation, standing: Standing, finding: Finding, *
             number=case.id,
             what=Text(f"case.found.{finding}"),
             mended=Text("case.alarm.mended") if mended else "",
-            **({} if to_admin else {"code": subject.code}),
+            **shown,
         )
         new = new or said is not None
     if new:
@@ -279,7 +281,7 @@ def _page_anew(work: Work, case: Escalation) -> bool:
                 and_(
                     OutboxMessage.purpose == escalate.PAGE,
                     OutboxMessage.about_id == case.id,
-                    OutboxMessage.created_at >= case.last_paged_at,
+                    OutboxMessage.created_at >= (case.last_paged_at or case.opened_at),
                 ),
                 and_(OutboxMessage.purpose == digest.PURPOSE, OutboxMessage.created_at == case.last_paged_at),
             )

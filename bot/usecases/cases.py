@@ -414,7 +414,7 @@ def _said(step: EscalationStep) -> Text | str:
     """Return what a step says besides what was done, where staff want to read it in passing."""
     match step.what:
         case "note" | "offered":
-            words: Text | str = step.said or ""
+            words: Text | Lines | str = step.said or ""
         case "overdue" | "chain repaired":
             words = Lines([Text(f"case.found.{name}") for name in stalled.known(step.said)], ", ")
         case "read back":

@@ -82,13 +82,10 @@ def red_is_open(session: Session) -> bool:
 
 def may_change(session: Session) -> bool:
     """Tell whether a drill runs that a RED case has to stop, or one that stands still may go on."""
-    running = session.exec(
-        select(Drill.paused_at).where(col(Drill.only_one).is_(True), col(Drill.state).in_(RUNNING))
+    row = session.exec(
+        select(Drill.id, Drill.paused_at).where(col(Drill.only_one).is_(True), col(Drill.state).in_(RUNNING))
     ).first()
-    if running is None:
-        paused = session.exec(select(Drill.state).where(col(Drill.only_one).is_(True))).first() in RUNNING
-        return paused and red_is_open(session)
-    return not red_is_open(session)
+    return row is not None and (row[1] is None) == red_is_open(session)
 
 
 def keep_apart(work: Work) -> None:
@@ -104,7 +101,7 @@ def keep_apart(work: Work) -> None:
 
 def _pause(work: Work, drill: Drill) -> None:
     drill.paused_at = work.now
-    work.unplan("a RED case is open", kind=(NEXT_PAGE, END), about_id=drill.id)
+    work.unplan("a RED case is open", kind=NEXT_PAGE, about_id=drill.id)
     work.silence("a RED case is open", purpose=PURPOSE, about_id=drill.id)
     _close_pages(work, drill, "drill.page.paused", pressed=False)
     log.info("drill.paused", drill=drill.id)
@@ -120,7 +117,6 @@ def _go_on(work: Work, drill: Drill) -> None:
     drill.started_at += stood
     if drill.last_paged_at is not None:
         drill.last_paged_at += stood
-    _plan_end(work, drill)
     if drill.state == DrillState.RINGING:
         _page(work, drill)
 
@@ -141,7 +137,7 @@ def begin(work: Work, item: AgendaItem) -> str:
         return polite.PUT_OFF
     drill.began_at = drill.started_at = work.now
     drill.state = DrillState.RINGING
-    _plan_end(work, drill)
+    work.plan(END, f"drill:{drill.id}:end", work.now + _longest(work), item.about_id)
     _page(work, drill)
     return "rings"
 
@@ -156,12 +152,18 @@ def page_due(work: Work, item: AgendaItem) -> str:
 
 
 def end_due(work: Work, item: AgendaItem) -> str:
-    """End a drill whose time is over, with what people had done by then."""
+    """End a drill whose time is over, with what people had done by then; a real case in it excuses that nobody did."""
     drill = work.session.get_one(Drill, item.about_id, with_for_update=True)
-    if drill.state not in RUNNING or drill.paused_at is not None:
+    if drill.state not in RUNNING:
         return "not running"
-    _end(work, drill, DrillOutcome.TAKEN if drill.state == DrillState.TAKEN else DrillOutcome.NOBODY)
-    return str(drill.outcome)
+    if drill.state == DrillState.TAKEN:
+        outcome = DrillOutcome.TAKEN
+    elif drill.paused_at is not None or drill.paused_seconds:
+        outcome = DrillOutcome.INTERRUPTED
+    else:
+        outcome = DrillOutcome.NOBODY
+    _end(work, drill, outcome)
+    return str(outcome)
 
 
 AGENDA: Mapping[str, Callable[[Work, AgendaItem], str]] = {START: begin, NEXT_PAGE: page_due, END: end_due}
@@ -169,13 +171,6 @@ AGENDA: Mapping[str, Callable[[Work, AgendaItem], str]] = {START: begin, NEXT_PA
 
 def _longest(work: Work) -> timedelta:
     return timedelta(minutes=work.protocol.drill.stops_after_minutes)
-
-
-def _plan_end(work: Work, drill: Drill) -> None:
-    assert drill.started_at is not None
-    work.plan(
-        END, f"drill:{drill.id}:end:{drill.started_at.isoformat()}", drill.started_at + _longest(work), drill.id or 0
-    )
 
 
 def _page(work: Work, drill: Drill) -> None:

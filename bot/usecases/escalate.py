@@ -277,7 +277,7 @@ def page_due(work: Work, item: AgendaItem) -> str:
 
 
 def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None = None, *, again: str = "") -> None:
-    """Page the level whose time has come, and plan the next page; ``again`` if that page may have been planned before."""
+    """Page the level whose time has come, and plan the next page; ``again`` if that may have been planned before."""
     chain = rules.chain_from_dict(case.chain)
     coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
     if coming is not None and coming.due_at <= work.now:

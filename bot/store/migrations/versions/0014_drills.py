@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("seed", sa.Integer(), nullable=False),
         sa.Column("state", TEXT(), nullable=False),
         sa.Column("outcome", TEXT(), nullable=True),
-        sa.Column("chain", bot.store.types.Json(), nullable=False),
+        sa.Column("chain", bot.store.types.Json, nullable=False),
         sa.Column("planned_at", TIME(), nullable=False),
         sa.Column("rings_at", TIME(), nullable=False),
         sa.Column("until", TIME(), nullable=False),
