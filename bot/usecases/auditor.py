@@ -195,7 +195,7 @@ def _alarm(work: Work, case: Escalation, standing: Standing, finding: Finding, *
         said = work.say(
             account,
             "case.alarm.admin" if to_admin else "case.alarm",
-            [] if to_admin else _buttons(case),
+            [] if to_admin else [[Button("case.button.open", "case.open", {"case": case.id})]],
             lane=Lane.RED if urgency.is_red else Lane.AMBER,
             purpose=PURPOSE,
             about_id=case.id,
@@ -229,13 +229,6 @@ def _told(work: Work, case: Escalation, finding: Finding, *, mended: bool) -> li
     if urgent or finding not in stalled.OF_PEOPLE:
         wanted.add(Role.ADMIN)
     return [each for each in people.staff(work.session, wanted) if each[1].unreachable_at is None]
-
-
-def _buttons(case: Escalation) -> list[list[Button]]:
-    buttons = [[Button("case.button.open", "case.open", {"case": case.id})]]
-    if rules.awaits_acknowledgement(CaseState(case.state)):
-        buttons.insert(0, [Button("case.button.acknowledge", "case.acknowledge", {"case": case.id})])
-    return buttons
 
 
 # How each finding is mended; False when it cannot be

@@ -152,7 +152,7 @@ def page_due(work: Work, item: AgendaItem) -> str:
 
 
 def end_due(work: Work, item: AgendaItem) -> str:
-    """End a drill whose time is over, with what people had done by then; a real case in it excuses that nobody did."""
+    """End a drill whose time is over, with what people had done by then; a real case in it excuses them."""
     drill = work.session.get_one(Drill, item.about_id, with_for_update=True)
     if drill.state not in RUNNING:
         return "not running"
