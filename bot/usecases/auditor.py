@@ -188,7 +188,7 @@ def _alarm(work: Work, case: Escalation, standing: Standing, finding: Finding, *
     key = f"alarm:{case.id}:{finding}:{stalled.round_began_at(standing).isoformat()}"
     key += f":{_nth(work.deps, case, standing, work.now)}:{'mended' if mended else 'open'}"
     subject = work.session.get_one(Subject, case.subject_id)
-    new = False
+    what, new = Text(f"case.found.{finding}"), False
     for member, account in _told(work, case, finding, mended=mended):
         to_admin = member.role == Role.ADMIN
         shown: dict[str, Any] = {} if to_admin else {"code": subject.code}
@@ -204,8 +204,7 @@ def _alarm(work: Work, case: Escalation, standing: Standing, finding: Finding, *
             due_at=None if urgency.is_red else out_of_quiet(work.now, work.settings.zone, work.protocol.quiet_hours),
             level=Text(escalate.level_of(case)),
             number=case.id,
-            what=Text(f"case.found.{finding}"),
-            mended=Text("case.alarm.mended") if mended else "",
+            what=Text("case.alarm.mended", {"what": what}) if mended else what,
             **shown,
         )
         new = new or said is not None

@@ -103,7 +103,11 @@ def test_one_thing_wrong_is_the_one_thing_found(case: Standing, wrong: dict[str,
 @pytest.mark.parametrize(
     ("case", "right"),
     [
-        pytest.param(RINGING, {"last_paged_at": ago(7), "chain_started_at": ago(7)}, id="a repeat within its grace"),
+        pytest.param(
+            RINGING,
+            {"last_paged_at": ago(7), "chain_started_at": ago(7), "page_at": ago(2)},
+            id="a repeat within its grace",
+        ),
         pytest.param(RINGING, {"page_sent_at": None, "last_paged_at": ago(3)}, id="a page that may still leave"),
         pytest.param(TAKEN, {"acknowledged_at": ago(5), "lapse_at": ago(2)}, id="a lapse within its grace"),
         pytest.param(REACHED, {"acknowledged_at": ago(1442)}, id="an end within its grace"),

@@ -57,9 +57,7 @@ class TestChain:
         await chest_pain(study)
         assert [each.first("case.page") for each in everybody] == [True, True, True]
 
-    async def test_a_monitor_and_an_admin_are_never_paged_and_the_admin_hears_that_nobody_took_it(
-        self, study: Study
-    ) -> None:
+    async def test_a_monitor_and_an_admin_are_never_paged_but_an_admin_hears_the_alarm(self, study: Study) -> None:
         monitor = await staff(study.stage, 15, "Monitor", Role.MONITOR)
         admin = await staff(study.stage, 16, "Admin", Role.ADMIN)
         quiet = [Watch(monitor), Watch(admin)]
