@@ -33,7 +33,8 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def healthy(stage: Stage) -> AsyncIterator[Ask]:
     """Serve a bot whose watchdog has just run; yield what asks it: the status, what it says, after how long."""
     deps, now = stage.deps, stage.clock.now()
-    await deps.store.write(lambda session: session.merge(Heartbeat(name="watchdog", at=now)))
+    for part in ("watchdog", "auditor"):
+        await deps.store.write(lambda session, part=part: session.merge(Heartbeat(name=part, at=now)))
     deps.pulses[PULSE] = time.monotonic()
     async with TestClient(TestServer(web.health_app(deps))) as client:
 

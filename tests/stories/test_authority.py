@@ -1,5 +1,6 @@
 """Who may do what: every role against every route of the running bot (deny by default)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from bot.simulator.parts import ShownMessage
 from bot.store.models import (
     AdverseEvent,
     Doubt,
+    Drill,
     Escalation,
     Evidence,
     Link,
@@ -19,6 +21,7 @@ from bot.store.models import (
     Visit,
 )
 from bot.story.people import Person
+from bot.usecases import drills
 from bot.work import Work
 from handlers import COMMANDS
 from handlers.policy import POLICY, allowed
@@ -76,6 +79,7 @@ async def plausible(study: Study) -> dict[str, Any]:
     await study.anna.says("48")
     await study.anna.taps("menu.button.unwell", "report.trouble.fever")
     await study.stage.within(_event)
+    await study.stage.within(lambda work: drills.plan(work, timedelta(hours=24), 7))
     reading = (await rows(study.stage, Measurement))[0]
     visit = (await rows(study.stage, Visit))[0]
     return {
@@ -84,6 +88,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "case": (await rows(study.stage, Escalation))[0].id,
         "day": "2026-11-02",
         "clock": (await rows(study.stage, SeriousClock))[0].id,
+        "drill": (await rows(study.stage, Drill))[0].id,
         "doubt": (await rows(study.stage, Doubt))[0].id,
         "evidence": (await rows(study.stage, Evidence))[0].id,
         "event": (await rows(study.stage, AdverseEvent))[0].id,
