@@ -147,6 +147,9 @@ async def test_healthz_tells_what_waits_and_for_how_long(stage: Stage) -> None:
         "outbox_waiting": 4,
         "outbox_oldest_seconds": {"red": 300, "amber": 40, "reminder": 600},
         "cases_without_owner": 3,
+        "cases_overdue": 0,
+        "cases_stuck": 0,
+        "auditor_at": "2026-11-02T00:09:00+00:00",
     }
 
 
@@ -327,7 +330,7 @@ def fill(session: Session) -> None:
 
 
 def beat(session: Session) -> None:
-    for name, ago in (("watchdog", 1), ("backup", 60), ("unheard-of", 5)):
+    for name, ago in (("watchdog", 1), ("auditor", 1), ("backup", 60), ("unheard-of", 5)):
         session.merge(Heartbeat(name=name, at=NOW - timedelta(minutes=ago)))
 
 
