@@ -395,7 +395,7 @@ async def test_every_question_to_the_database_follows_an_index(store: Store, ask
 
     await store.read(ask)
     statements = [each for each in asked if "FROM" in each[0]]
-    assert len(statements) == 20
+    assert len(statements) == 21
     with store._reading.connect() as connection:
         if not store.is_sqlite:
             # The tables are empty, so a scan would be cheapest; only a question that no index answers still scans.
