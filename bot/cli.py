@@ -13,6 +13,7 @@ from bot import app as application
 from bot import logs
 from bot.cipher import Cipher
 from bot.cli_data import data
+from bot.cli_drill import drill
 from bot.cli_kpi import figures
 from bot.cli_rota import rota
 from bot.cli_study import study
@@ -46,6 +47,7 @@ second = typer.Typer(help="Try the ways by which pages leave beside Telegram.", 
 cli.add_typer(staff, name="staff")
 cli.add_typer(rota, name="rota")
 cli.add_typer(second, name="second-channel")
+cli.add_typer(drill, name="drill")
 cli.add_typer(data)
 cli.add_typer(study)
 cli.add_typer(figures)

@@ -22,7 +22,7 @@ CALLS = ("send", "poll")
 CHANNELS = ("email", "webhook")  # of bot.domain.second_channel
 SECOND_OUTCOMES = ("sent", "not_sent", "unsure", "refused")
 # Where a fault of the program was caught, written to the log, and survived.
-PLACES = ("handler", "inbox", "poll", "webhook", "outcome", "loop", "agenda", "lease")
+PLACES = ("handler", "inbox", "poll", "webhook", "outcome", "loop", "agenda", "lease", "auditor")
 WRITE, READ = "write", "read"
 
 # Upper edges in seconds.
@@ -71,6 +71,7 @@ class Metrics:
         self._failures = self._counter("followup_job_failures", "Runs of a job that ended in a fault.", "name")
         self._job = self._histogram("followup_job_seconds", "How long a run of a job took.", "name", JOBS)
         self._faults = self._counter("followup_faults", "Faults that were survived.", "place")
+        self._mended = Counter("followup_case_repairs", "Broken chains of cases that were mended.", registry=own)
         self._begin_at_zero()
 
     def _counter(self, name: str, about: str, *labels: str) -> Callable[..., Counter]:
@@ -153,6 +154,10 @@ class Metrics:
             self._runs(name)
             self._failures(name)
             self._job(name)
+
+    def mended(self, number: int) -> None:
+        """Count what the auditor mended of a case."""
+        self._mended.inc(number)
 
     def fault(self, place: str) -> None:
         """Count a fault of the program that was logged and survived."""

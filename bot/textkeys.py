@@ -10,6 +10,7 @@ from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.course import Source
 from bot.domain.dosing import Formulation
+from bot.domain.drills import DrillOutcome, DrillState
 from bot.domain.escalation import CaseState, Lapse
 from bot.domain.kpi import Group, Hours, Stage
 from bot.domain.measures import Doubt
@@ -17,6 +18,7 @@ from bot.domain.participation import ParticipationState
 from bot.domain.reach import Lost
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.rota import Level
+from bot.domain.stalled import Finding
 from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.domain.zones import ZONES
@@ -76,6 +78,7 @@ FAMILIES: Mapping[str, Members] = {
     "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
     "arm.order.*": lambda: (arms.AS_BEFORE, arms.NEW),
     "case.ask.*": lambda: Lapse,
+    "case.found.*": lambda: Finding,
     "case.lapse.*": lambda: Lapse,
     "case.read_back.*": lambda: cases.READ_BACKS,
     "case.read_back.do.*": lambda: cases.READ_BACKS,
@@ -87,6 +90,8 @@ FAMILIES: Mapping[str, Members] = {
     "course.source.*": lambda: (*Source, "value_unverified"),
     "course.state.*": lambda: course.LEGEND,
     "deviation.*": lambda: Deviation,
+    "drill.figure.*": lambda: ("first_page", "viewed", "taken", "read_back"),
+    "drill.how.*": lambda: dict.fromkeys((*DrillState, *DrillOutcome)),
     "due.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
     "due.status.*": lambda: _OPEN_STATUSES,
     "duty.*": lambda: ("on", "off"),

@@ -50,6 +50,7 @@ COMMANDS: dict[str, Callback] = {
     "kpi": staff.on_kpi,
     "duty": staff.on_duty,
     "oncall": staff.on_oncall,
+    "drills": staff.on_drills,
     "staff": staff.on_staff,
 }
 

@@ -165,6 +165,12 @@ POLICY: dict[str, frozenset[Role]] = {
     "patient.close": ACTING,
     "patient.invite_again": ACTING,
     "patient.arm": DECIDING,
+    "drill.open": ACTING,
+    "drill.acknowledge": ACTING,
+    "drill.read_back": ACTING,
+    # Drills hold nothing of a patient.
+    "drills": ACTING | ADMIN,
+    "drill.list": ACTING | ADMIN,
     "duty": ACTING,
     "duty.set": ACTING,
     "settings.duty": ACTING,

@@ -8,6 +8,7 @@ from bot.store.models import Subject
 from bot.usecases import (
     cases,
     course,
+    drills,
     due,
     enrol,
     events,
@@ -82,6 +83,10 @@ async def on_duty(update: Update, context: TrialContext) -> None:
 
 async def on_oncall(update: Update, context: TrialContext) -> None:
     await context.handle(update, "oncall", rota.show)
+
+
+async def on_drills(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "drills", drills.show_all)
 
 
 async def on_staff(update: Update, context: TrialContext) -> None:

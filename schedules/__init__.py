@@ -13,7 +13,7 @@ from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.usecases import upkeep
 from bot.work import run
-from schedules import agenda, chain, outgoing, statistics, watchdog
+from schedules import agenda, auditor, chain, drills, outgoing, statistics, watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,7 @@ class Job:
 
 
 JOBS = (
+    Job("drills", 1.0, drills.keep_apart),
     Job("escalations", 1.0, agenda.escalations),
     Job("reminders", 10.0, agenda.reminders),
     Job("prompts", 10.0, agenda.prompts),
@@ -42,6 +43,7 @@ JOBS = (
     Job("second_channel", 5.0, outgoing.second_channel),
     Job("watchdog", 60.0, watchdog.look),
     Job("heartbeat", 5.0, outgoing.tell_monitor),
+    Job("auditor", 60.0, auditor.look),
     Job("seal", 60.0, chain.seal),
     Job("statistics", 86400.0, statistics.gather),
 )

@@ -15,6 +15,7 @@ from bot.usecases import (
     checkin,
     closures,
     digest,
+    drills,
     escalate,
     lapse,
     outage,
@@ -46,6 +47,7 @@ ESCALATIONS: Mapping[str, WorkOn] = {
     readings.SILENCE: readings.silent,
     speak.DOUBT: speak.doubt_silent,
     sae_clock.CLOCK: sae_clock.tell,
+    **drills.AGENDA,
 }
 REMINDERS: Mapping[str, WorkOn] = {
     visit_reminders.REMINDER: visit_reminders.remind,

@@ -23,7 +23,7 @@ from bot.store import outbox
 from bot.store.lease import Deposed
 from bot.store.models import Account, OutboxMessage
 from bot.store.session import DATABASE_FAULTS
-from bot.usecases import digest, escalate, evidence, reach, redeliver, talk, upkeep
+from bot.usecases import digest, drills, escalate, evidence, reach, redeliver, talk, upkeep
 from bot.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -204,6 +204,8 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
                 escalate.page_sent(work, message)
             if message.purpose == digest.PURPOSE:
                 digest.sent(work, message)
+            if message.purpose == drills.PURPOSE:
+                drills.sent(work, message)
             if message.purpose == evidence.FILE:
                 evidence.shown(work, message)
         case Throttled(wait):

@@ -27,12 +27,14 @@ from bot.delivery.inbox import PULSE
 from bot.deps import Deps
 from bot.domain import reminders
 from bot.domain.escalation import CaseState
+from bot.domain.stalled import is_fault
 from bot.domain.urgency import Urgency
 from bot.metrics import LANES, Metrics
 from bot.store.models import AgendaItem, Escalation, Heartbeat, InboxUpdate, OutboxMessage
 from bot.store.outbox import REMINDER_LANE
 from bot.store.planner import is_in, only
 from bot.store.trouble import free_bytes
+from bot.usecases import auditor
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +48,7 @@ LOOKED_AT = 200
 OVERDUE = timedelta(minutes=1)
 IN_ORDER = (col(OutboxMessage.lane), col(OutboxMessage.id))
 OUTGOING = "outgoing"  # the heartbeat that says since when nothing leaves by any way
-PARTS = ("watchdog", "backup")  # whose heartbeats are shown
+PARTS = ("watchdog", "auditor", "backup")  # whose heartbeats are shown
 
 OUTCOME_NAMES: Mapping[type[Outcome], str] = {
     Sent: "sent",
@@ -92,6 +94,8 @@ class Backlog:
     overdue_since: datetime | None
     unowned: Mapping[str, int]  # by urgency
     unowned_since: Mapping[str, datetime]
+    overdue_cases: Mapping[str, int]  # by urgency
+    stuck_cases: int  # those of them that do not wait for people
     beats: Mapping[str, datetime]
     failing_since: datetime | None  # when all ways out fail
 
@@ -113,6 +117,11 @@ def backlog(session: Session, now: datetime) -> Backlog:
     ).all()
     hearts = session.exec(select(Heartbeat).where(col(Heartbeat.name).in_((*PARTS, OUTGOING)))).all()
     failing = next((heart.detail.get("failing_since") for heart in hearts if heart.name == OUTGOING), None)
+    found = session.exec(
+        select(Escalation.urgency, Escalation.overdue, func.count())
+        .where(col(Escalation.state).in_(auditor.OPEN), col(Escalation.overdue).is_not(None))
+        .group_by(col(Escalation.urgency), col(Escalation.overdue))
+    ).all()
     since = {lane: moment for lane in lanes if (moment := _lane_since(session, lane, now)) is not None}
     return Backlog(
         inbox=count(session, inbox_ids, inbox),
@@ -135,6 +144,11 @@ def backlog(session: Session, now: datetime) -> Backlog:
         unowned_since={urgency: moment for urgency, _, moment in cases},
         beats={heart.name: heart.at for heart in hearts if heart.name in PARTS},
         failing_since=datetime.fromisoformat(failing) if failing else None,
+        overdue_cases={
+            level: sum(number for urgency, _, number in found if urgency == level)
+            for level in {urgency for urgency, _, _ in found}
+        },
+        stuck_cases=sum(number for _, field, number in found if is_fault(field)),
     )
 
 
@@ -271,6 +285,13 @@ def _of_work(known: Backlog, now: datetime) -> Iterable[Metric]:
     for urgency in Urgency:
         cases.add_metric([urgency], known.unowned.get(urgency, 0))
         oldest.add_metric([urgency], age(now, known.unowned_since.get(urgency)))
+    late = GaugeMetricFamily(
+        "followup_cases_overdue", "Open cases that should have moved, as the auditor found.", labels=["urgency"]
+    )
+    for urgency in Urgency:
+        late.add_metric([urgency], known.overdue_cases.get(urgency, 0))
+    yield late
+    yield _gauge("followup_cases_stuck", "Those of them that do not wait for people.", known.stuck_cases)
     beats = GaugeMetricFamily(
         "followup_heartbeat_age_seconds", "Since a part of the bot last did its work.", labels=["part"]
     )

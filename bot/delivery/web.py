@@ -204,9 +204,11 @@ def look(session: Session, deps: Deps) -> dict[str, Any]:
     now = deps.clock.now()
     known = metrics.backlog(session, now)
     beat = known.beats.get("watchdog")
+    looked = known.beats.get("auditor")
+    audited = looked is not None and now - looked < STALE and not known.stuck_cases
     red_waits = metrics.red_late(session, now - RED_WAITS)
     return {
-        "ok": beat is not None and now - beat < STALE and not red_waits and known.failing_since is None,
+        "ok": beat is not None and now - beat < STALE and audited and not red_waits and known.failing_since is None,
         "database": "ok",
         "red_messages_late": red_waits,
         "watchdog_at": beat.isoformat() if beat else None,
@@ -220,4 +222,7 @@ def look(session: Session, deps: Deps) -> dict[str, Any]:
             for lane, since in known.outbox_since.items()
         },
         "cases_without_owner": sum(known.unowned.values()),
+        "cases_overdue": sum(known.overdue_cases.values()),
+        "cases_stuck": known.stuck_cases,
+        "auditor_at": looked.isoformat() if looked else None,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise, product
 from math import prod
 
@@ -1003,6 +1003,22 @@ def _chain_missing(protocol: Protocol, file: str, entry: str, urgency: Urgency) 
         yield ProtocolProblem(file, entry, f"urgency {urgency} has no chain {chain_name(urgency)}")
 
 
+def _auditor_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, graces, drill = "escalation.yaml", protocol.auditor, protocol.drill
+    for name, number in asdict(graces).items():
+        if number < 1:
+            yield ProtocolProblem(file, "auditor", f"{name} must be at least 1")
+    repeats = [
+        step.repeat_minutes for chain in protocol.chains.values() for step in chain.steps if step.repeat_minutes
+    ]
+    if repeats and graces.sent_minutes >= min(repeats):
+        # Each new page would make the last one young again, and nobody would miss what never leaves.
+        yield ProtocolProblem(file, "auditor", f"sent_minutes must be below {min(repeats)}, the shortest repeat")
+    for name, number in asdict(drill).items():
+        if number < 1:
+            yield ProtocolProblem(file, "drill", f"{name} must be at least 1")
+
+
 def _chain_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     file = "escalation.yaml"
     yield from _twice(file, (outcome.code for outcome in protocol.outcomes))
@@ -1016,6 +1032,7 @@ def _chain_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "digest", "waits_at_most_days must be at least 1")
     if protocol.conversation.open_hours < 1:
         yield ProtocolProblem(file, "conversation", "open_hours must be at least 1")
+    yield from _auditor_problems(protocol)
     for name in CHAINS:
         if name not in protocol.chains:
             yield ProtocolProblem(file, name, "there is no chain of this name")

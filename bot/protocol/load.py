@@ -157,6 +157,8 @@ def load(folder: Folder) -> Protocol:
         conversation=escalation.conversation,
         course=course,
         kpi=escalation.kpi,
+        auditor=escalation.auditor,
+        drill=escalation.drill,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),
         rota=escalation.rota,
         outcomes=escalation.outcomes,

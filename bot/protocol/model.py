@@ -13,6 +13,7 @@ from bot.domain.adverse_events import SeriousRule, Suggestion, Term
 from bot.domain.calendar import ClosureRule
 from bot.domain.course import Apart, CourseMap, CourseRow
 from bot.domain.dosing import DoseBand, Formulation
+from bot.domain.drills import DrillRule
 from bot.domain.escalation import Chain
 from bot.domain.freetext import Lexicon
 from bot.domain.judging import MeasureRule
@@ -34,6 +35,7 @@ from bot.domain.reminders import (
 from bot.domain.rota import RotaRule
 from bot.domain.scores import ScoreRule
 from bot.domain.second_channel import SecondChannel
+from bot.domain.stalled import Graces
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency, highest
 from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
@@ -180,6 +182,8 @@ class EscalationFile:
     digest: DigestRule
     conversation: ConversationRule
     kpi: KpiRule
+    auditor: Graces
+    drill: DrillRule
     chains: tuple[Chain, ...]
     rota: RotaRule
     outcomes: tuple[CaseOutcome, ...]
@@ -332,6 +336,8 @@ class Protocol:
     conversation: ConversationRule
     course: CourseFile
     kpi: KpiRule
+    auditor: Graces
+    drill: DrillRule
     chains: Mapping[str, Chain]
     rota: RotaRule
     outcomes: tuple[CaseOutcome, ...]

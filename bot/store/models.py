@@ -530,6 +530,9 @@ class Escalation(Audited, table=True):
     resolved_at: datetime | None = None
     resolved_by_id: int | None = Field(default=None, foreign_key="staff_member.id")
     outcome: str | None = None
+    overdue: str | None = None  # what the auditor found wrong (bot.domain.stalled), while it lasts
+    overdue_since: datetime | None = None
+    overdue_told_at: datetime | None = None
 
 
 class EscalationStep(Audited, table=True):
@@ -702,6 +705,37 @@ class SeriousClock(Audited, table=True):
     reported_by: str | None = None
     ended_at: datetime | None = None  # a person judged it not serious, or no event
     ended_by: str | None = None
+
+
+# Drills
+
+
+class Drill(SQLModel, table=True):
+    """A test alarm: when it rang and how long people took. No trial data, no subject, no case."""
+
+    __tablename__ = "drill"
+
+    id: int | None = Field(default=None, primary_key=True)
+    only_one: bool | None = Field(default=True, unique=True)  # None once it has ended: there is never a second one
+    seed: int
+    state: str  # bot.domain.drills.DrillState
+    outcome: str | None = None  # bot.domain.drills.DrillOutcome
+    chain: dict[str, Any] = Field(sa_type=Json)
+    planned_at: datetime
+    rings_at: datetime
+    until: datetime  # how long it waits for RED cases to close
+    began_at: datetime | None = None
+    started_at: datetime | None = None  # moved on by the time that it stood still
+    paused_at: datetime | None = None
+    paused_seconds: int = 0
+    ended_at: datetime | None = None
+    pages: int = 0
+    last_paged_at: datetime | None = None
+    first_page_after: int | None = None  # seconds from the start, as all that follow
+    viewed_after: int | None = None
+    taken_after: int | None = None
+    taken_by_id: int | None = Field(default=None, foreign_key="staff_member.id")
+    read_back_after: int | None = None
 
 
 # Mechanisms

@@ -5,6 +5,7 @@ from typing import Any
 from sqlmodel import col, func, select
 
 from bot.domain import escalation as rules
+from bot.domain import stalled
 from bot.domain.escalation import CaseEvent, CaseState
 from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import CLINICAL
@@ -57,6 +58,8 @@ def show_alerts(work: Work, page: int = 0) -> None:
             age=_age(work, case),
             state=work.text(f"case.state.{case.state}"),
         )
+        if case.overdue is not None:
+            label = work.text("alerts.row.overdue", row=label)
         rows.append([Button(label, "case.open", {"case": case.id}, plain=True)])
     rows += pager("alerts.page", page, count)
     work.answer("alerts.title", rows, n=count)
@@ -411,7 +414,9 @@ def _said(step: EscalationStep) -> Text | str:
     """Return what a step says besides what was done, where staff want to read it in passing."""
     match step.what:
         case "note" | "offered":
-            words: Text | str = step.said or ""
+            words: Text | Lines | str = step.said or ""
+        case "overdue" | "chain repaired":
+            words = Lines([Text(f"case.found.{name}") for name in stalled.known(step.said)], ", ")
         case "read back":
             words = Text(f"case.read_back.{step.said}")
         case "lapsed":

@@ -38,6 +38,7 @@ SHOWN = 4  # how many of the things told are shown in a page; all of them stay i
 LONGEST_QUOTE = 3000
 SYMPTOM = "symptom"
 REQUEST = "request"
+REDS = tuple(level.value for level in Urgency if level.is_red)
 BY_STAFF = "value:"  # how the source of a value begins that staff entered
 
 Summary = Sequence[Text]
@@ -277,8 +278,8 @@ def page_due(work: Work, item: AgendaItem) -> str:
     return "paged"
 
 
-def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None = None) -> None:
-    """Page the level whose time has come, and plan the next page."""
+def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None = None, *, again: str = "") -> None:
+    """Page the level whose time has come, and plan the next page; ``again`` if that may have been planned before."""
     chain = rules.chain_from_dict(case.chain)
     coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
     if coming is not None and coming.due_at <= work.now:
@@ -307,7 +308,7 @@ def page(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None 
     if coming is not None:
         work.plan(
             NEXT_PAGE,
-            f"page:{case.id}:{coming.number}:{coming.due_at.isoformat()}",
+            f"page:{case.id}:{coming.number}:{coming.due_at.isoformat()}{again}",
             coming.due_at,
             _id(case.id),
             subject_id=case.subject_id,
@@ -572,13 +573,21 @@ def count_open(work: Work) -> int:
 
 
 def open_cases(work: Work, first: int, many: int) -> Sequence[tuple[Escalation, Subject]]:
-    """Return ``many`` open cases from the ``first`` on, the most urgent first, then the oldest."""
+    """Return ``many`` open cases from the ``first`` on: the red, the overdue, the most urgent, the oldest first."""
     rank = ranked({level.value: level.rank for level in Urgency}, value=col(Escalation.urgency))
     return work.session.exec(
         select(Escalation, Subject)
         .join(Subject, col(Escalation.subject_id) == col(Subject.id))
         .where(Escalation.state != CaseState.RESOLVED)
-        .order_by(col(Escalation.kind) == REQUEST, rank.desc(), col(Escalation.opened_at), col(Escalation.id))
+        .order_by(
+            # An overdue request never hides a danger that came a minute ago.
+            col(Escalation.urgency).not_in(REDS),
+            col(Escalation.overdue).is_(None),
+            col(Escalation.kind) == REQUEST,
+            rank.desc(),
+            col(Escalation.opened_at),
+            col(Escalation.id),
+        )
         .offset(first)
         .limit(many)
     ).all()

@@ -35,7 +35,7 @@ def due(work: Work, item: AgendaItem) -> str:
     if at > work.now:
         item.due_at = at
         return polite.PUT_OFF
-    _lapse(work, case, why)
+    ring_again(work, case, why)
     return str(why)
 
 
@@ -47,7 +47,8 @@ def coming(case: Escalation) -> tuple[rules.Lapse, datetime] | None:
     return rules.lapses_at(limits, case.acknowledged_at, case.read_back_at, case.tried_at, case.contacted_at)
 
 
-def _lapse(work: Work, case: Escalation, why: rules.Lapse) -> None:
+def ring_again(work: Work, case: Escalation, why: rules.Lapse) -> None:
+    """Take a case from its owner and page the level above the last that was paged; the owner hears why."""
     owner = people.member(work.session, case.acknowledged_by_id) if case.acknowledged_by_id is not None else None
     chain = rules.chain_from_dict(case.chain)
     level = rules.level_above(chain, case.chain_started_at, case.last_paged_at)

@@ -68,7 +68,7 @@ def _act(work: Work, case: Escalation) -> None:
 
 def end(work: Work, case: Escalation, reason: str) -> None:
     """Let nothing more be said or planned about a case that is closed."""
-    case.offered_to_id = None
+    case.offered_to_id = case.overdue = case.overdue_since = case.overdue_told_at = None
     staff_groups.closed(work, case)
     work.unplan(reason, kind=(escalate.NEXT_PAGE, escalate.LAPSE), about_id=case.id)
     work.silence(reason, purpose=escalate.PAGE, about_id=case.id)

@@ -24,11 +24,12 @@ STAFF_COMMANDS = (
     "kpi",
     "duty",
     "oncall",
+    "drills",
     "settings",
     "help",
 )
-MONITOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name not in ("enrol", "duty"))
-ADMIN_COMMANDS = ("staff", "oncall", "settings", "help")
+MONITOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name not in ("enrol", "duty", "drills"))
+ADMIN_COMMANDS = ("staff", "oncall", "drills", "settings", "help")
 
 COMMANDS: dict[Role, tuple[str, ...]] = {
     Role.STRANGER: ("start", "help"),

@@ -10,6 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
 
 from bot.delivery import web
 from bot.delivery.inbox import PULSE
@@ -33,7 +34,12 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def healthy(stage: Stage) -> AsyncIterator[Ask]:
     """Serve a bot whose watchdog has just run; yield what asks it: the status, what it says, after how long."""
     deps, now = stage.deps, stage.clock.now()
-    await deps.store.write(lambda session: session.merge(Heartbeat(name="watchdog", at=now)))
+
+    def beat(session: Session) -> None:
+        for part in ("watchdog", "auditor"):
+            session.merge(Heartbeat(name=part, at=now))
+
+    await deps.store.write(beat)
     deps.pulses[PULSE] = time.monotonic()
     async with TestClient(TestServer(web.health_app(deps))) as client:
 

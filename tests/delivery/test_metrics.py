@@ -153,6 +153,9 @@ async def test_healthz_tells_what_waits_and_for_how_long(stage: Stage) -> None:
         "outbox_waiting": 4,
         "outbox_oldest_seconds": {"red": 300, "amber": 40, "reminder": 600},
         "cases_without_owner": 3,
+        "cases_overdue": 0,
+        "cases_stuck": 0,
+        "auditor_at": "2026-11-02T00:09:00+00:00",
     }
 
 
@@ -335,7 +338,7 @@ def fill(session: Session) -> None:
 
 
 def beat(session: Session) -> None:
-    for name, ago in (("watchdog", 1), ("backup", 60), ("unheard-of", 5)):
+    for name, ago in (("watchdog", 1), ("auditor", 1), ("backup", 60), ("unheard-of", 5)):
         session.merge(Heartbeat(name=name, at=NOW - timedelta(minutes=ago)))
 
 
@@ -400,7 +403,7 @@ async def test_every_question_to_the_database_follows_an_index(store: Store, ask
 
     await store.read(ask)
     statements = [each for each in asked if "FROM" in each[0]]
-    assert len(statements) == 20
+    assert len(statements) == 21
     with store._reading.connect() as connection:
         if not store.is_sqlite:
             # The tables are empty, so a scan would be cheapest; only a question that no index answers still scans.

@@ -12,6 +12,7 @@ from bot.simulator.parts import ShownMessage
 from bot.store.models import (
     AdverseEvent,
     Doubt,
+    Drill,
     Escalation,
     Evidence,
     Link,
@@ -24,7 +25,7 @@ from bot.store.models import (
     Visit,
 )
 from bot.story.people import Person
-from bot.usecases import shifts
+from bot.usecases import drills, shifts
 from bot.work import Work
 from handlers import COMMANDS
 from handlers.policy import POLICY, allowed
@@ -95,6 +96,7 @@ async def plausible(study: Study) -> dict[str, Any]:
     await study.anna.taps("menu.button.unwell", "report.trouble.fever")
     await study.stage.within(_event)
     await study.stage.within(_offer)
+    await study.stage.within(lambda work: drills.plan(work, timedelta(hours=24), 7))
     reading = (await rows(study.stage, Measurement))[0]
     visit = (await rows(study.stage, Visit))[0]
     return {
@@ -104,6 +106,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "day": "2026-11-02",
         "days": 28,
         "clock": (await rows(study.stage, SeriousClock))[0].id,
+        "drill": (await rows(study.stage, Drill))[0].id,
         "doubt": (await rows(study.stage, Doubt))[0].id,
         "evidence": (await rows(study.stage, Evidence))[0].id,
         "event": (await rows(study.stage, AdverseEvent))[0].id,
