@@ -20,7 +20,7 @@ from bot.protocol.model import Protocol
 
 # After the last report staff rest: what is open then must go on ringing by its plan.
 CALM = timedelta(hours=2)
-DAYS_A_THOUSAND, BURST, A_SUBJECT = 1.2, 20, 60
+DAYS_A_THOUSAND, BURST, A_SUBJECT = 0.8, 30, 80
 
 
 @dataclass(frozen=True, slots=True)

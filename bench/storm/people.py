@@ -18,6 +18,7 @@ TOLD = (
     (Urgency.YELLOW, "T50", 32),
 )
 CLINICIANS = range(1, 7)
+SAME = 0.85
 MINUTE, HOUR = 60.0, 3600.0
 
 
@@ -44,21 +45,28 @@ class Patients:
             subject = rng.choice([*world.patient_of])
             begins, lasts = rng.uniform(0, plan.days * 24 * HOUR), rng.choice((10 * MINUTE, HOUR, 6 * HOUR))
             self._number += 1
+            first = _drawn(rng)
             for _ in range(many):
-                world.at(begins + rng.uniform(0, lasts), self._teller(subject, self._number))
+                world.at(begins + rng.uniform(0, lasts), self._teller(subject, self._number, first))
 
-    def _teller(self, subject: int, burst: int) -> "Telling":
-        urgency, because, _ = self._rng.choices(TOLD, [each[2] for each in TOLD])[0]
-        drawn = self._rng.random()
-        # Free words; a questionnaire that goes on; a value that the patient sends; a value that staff enter.
-        source, staff = "", False
-        if drawn < 0.35:
-            source = f"response:{burst}"
-        elif drawn < 0.5:
-            source = f"reading:{burst}:{self._rng.randrange(1_000_000)}"
-        elif drawn < 0.6:
-            source, staff = f"value:{burst}:{self._rng.randrange(1_000_000)}", True
+    def _teller(self, subject: int, burst: int, first: tuple[Urgency, str]) -> "Telling":
+        """Return one telling of a burst: mostly more of the same, now and then a new matter."""
+        rng, drawn = self._rng, self._rng.random()
+        urgency, because = first if rng.random() < SAME else _drawn(rng)
+        # A questionnaire that goes on; free words; a value that the patient sends; a value that staff enter.
+        source, staff = f"response:{burst}", False
+        if drawn < (1 - SAME) / 3:
+            source = ""
+        elif drawn < (1 - SAME) * 2 / 3:
+            source = f"reading:{burst}:{rng.randrange(1_000_000)}"
+        elif drawn < 1 - SAME:
+            source, staff = f"value:{burst}:{rng.randrange(1_000_000)}", True
         return Telling(self._world, subject, urgency, because, source, staff)
+
+
+def _drawn(rng: random.Random) -> tuple[Urgency, str]:
+    urgency, because, _ = rng.choices(TOLD, [each[2] for each in TOLD])[0]
+    return urgency, because
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +183,12 @@ class Weather:
         self._world, self._rng = world, rng
         hours = plan.days * 24
         for often, happens in (
-            (0.05, self._down),
-            (0.1, world.restart_if_up),
-            (0.05, self._dead_line),
-            (0.06, self._clock),
-            (0.15, self._leave),
-            (0.12, self._block),
+            (0.15, self._down),
+            (0.25, world.restart_if_up),
+            (0.2, self._dead_line),
+            (0.3, self._clock),
+            (0.5, self._leave),
+            (0.4, self._block),
         ):
             for _ in range(max(1, int(hours * often))):
                 world.at(rng.uniform(0, hours * HOUR), happens)

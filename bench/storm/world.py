@@ -8,14 +8,15 @@ import hashlib
 import heapq
 import json
 import random
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, text
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from bench.storm.judge import Judge, Member
 from bot.clock import SetClock
@@ -55,12 +56,11 @@ STAFF = (
 )
 PATIENT, PAGE_KEYS = 100_000, ("case.page",)
 ESCALATIONS = schedule.ESCALATIONS
-_NEXT_ITEM = (
-    select(AgendaItem.due_at)
-    .where(AgendaItem.state == "waiting", col(AgendaItem.kind).in_([*ESCALATIONS]))
-    .order_by(col(AgendaItem.due_at))
-    .limit(1)
-)
+# Asked at every moment by the bench itself, so past the session, which costs many times as much.
+_KINDS = ", ".join(f"'{kind}'" for kind in ESCALATIONS)
+_NEXT_ITEM = f"SELECT min(due_at) FROM agenda_item WHERE state = 'waiting' AND kind IN ({_KINDS})"
+_NEXT_MESSAGE = "SELECT min(due_at) FROM outbox_message WHERE state = 'waiting' AND due_at > ?"
+_TO_SEND = "SELECT chat_id FROM outbox_message WHERE state = 'waiting' AND due_at <= ?"
 
 
 class Open:
@@ -144,6 +144,7 @@ class World:
         self.store = Store(f"sqlite:///{self.folder / 'storm.sqlite3'}", Open())  # type: ignore[arg-type]
         event.listen(self.store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
         schema.upgrade(self.store)
+        self._raw = sqlite3.connect(self.folder / "storm.sqlite3", isolation_level=None)
         self.deps = Deps(
             self.store, self.clock, self.protocol, Keys({}), self.settings, self.clinic  # fmt: skip
         )
@@ -157,6 +158,7 @@ class World:
         self.epoch = self.deps.standing.epoch = taken
 
     def close(self) -> None:
+        self._raw.close()
         self.store.close()
 
     def restart(self) -> None:
@@ -245,22 +247,27 @@ class World:
     def _due(self) -> list[datetime]:
         """Return what comes next by the bot's agenda and outbox, and by the judge, who does not trust them."""
         now = self.now
-
-        def find(session: Session) -> list[datetime | None]:
-            waits = select(OutboxMessage.due_at).where(OutboxMessage.state == "waiting")
-            later = waits.where(col(OutboxMessage.due_at) > now).order_by(col(OutboxMessage.due_at)).limit(1)
-            return [session.exec(_NEXT_ITEM).first(), session.exec(later).first()]
-
-        found = [*self.store.read_now(find), self.judge.next_due(), *self._held.values()]
+        found = [
+            self._moment(_NEXT_ITEM), self._moment(_NEXT_MESSAGE, _text(now)), self.judge.next_due(), *self._held.values()
+        ]  # fmt: skip
         return [max(each, now + timedelta(milliseconds=1)) for each in found if each is not None]
+
+    def _moment(self, statement: str, *given: str) -> datetime | None:
+        (found,) = self._raw.execute(statement, given).fetchone()
+        return None if found is None else datetime.fromisoformat(found).replace(tzinfo=UTC)
 
     def look(self) -> None:
         """Let the bot do what is due at this moment, as its jobs do every second."""
         self.judge.advance(self.now)
-        failed: set[int] = set()
-        while due := [n for n in self.store.read_now(self._due_items) if n not in failed]:
+        while (next_item := self._moment(_NEXT_ITEM)) is not None and next_item <= self.now:
+            due = self.store.read_now(self._due_items)
             for number in due:
-                self.act(None, schedule.one, number, ESCALATIONS)
+                try:
+                    self.act(None, schedule.one, number, ESCALATIONS)
+                except Exception as error:
+                    # As `schedules.agenda.work_off` does it.
+                    self.judge.wrong("b", f"work that was due failed: {error!r}", self.now)
+                    self.act(None, schedule.put_off, number)
         self.send()
 
     def _due_items(self, session: Session) -> list[int]:
@@ -385,6 +392,11 @@ class World:
             def claim(session: Session, now: datetime = now, room: outbox.Room = room) -> outbox.Claim:
                 return outbox.claim_due(session, now, self.epoch, self._busy, [*self._held], room, quiet=quiet)
 
+            taken = {*self._busy, *self._held}
+            if all(chat in taken for (chat,) in self._raw.execute(_TO_SEND, [_text(now)])):
+                # Red ones also go to a chat in which another message waits for its next try.
+                if not self._held or not self._red_waits(now):
+                    return
             claimed = self.store.write_now(claim).messages
             if not claimed:
                 return
@@ -402,6 +414,10 @@ class World:
                 self.restart()
                 continue
             self._record(attempts)
+
+    def _red_waits(self, now: datetime) -> bool:
+        waiting = self._raw.execute(f"{_TO_SEND} AND lane = 0", [_text(now)])
+        return any(chat not in self._busy for (chat,) in waiting)
 
     def _comes_late(self, attempt: Attempt, message: OutboxMessage) -> None:
         """Write an outcome that took its time; after a restart nobody is left who would."""
@@ -495,6 +511,11 @@ class World:
         with self.store.engine.connect() as connection:
             rows = connection.execute(text("SELECT what, at, by, escalation_id FROM escalation_step ORDER BY id")).all()
         return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+
+def _text(moment: datetime) -> str:
+    """Return a moment as SQLite keeps it, to be compared as text."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _cases_of(message: OutboxMessage) -> list[int]:
