@@ -67,7 +67,7 @@ def repeats_half_as_often(patch: pytest.MonkeyPatch) -> None:
 
 
 def pages_on_though_taken(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(owning, "acknowledge", lambda work, case: owning.own(work, case, "acknowledged"))
+    patch.setattr(owning, "acknowledge", lambda work, case: escalate.step(work, case, "acknowledged"))
 
 
 def does_not_page_for_what_is_worse(patch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,8 @@ def mixes_up_subjects(patch: pytest.MonkeyPatch) -> None:
     def open_case(work: Work, subject: Any) -> Escalation | None:
         found = real(work, subject)
         if found is None and first:
-            return work.session.get(Escalation, first["case"])
+            other = work.session.get_one(Escalation, first["case"])
+            return other if other.state != CaseState.RESOLVED else None
         if found is not None:
             first.setdefault("case", found.id)
         return found
