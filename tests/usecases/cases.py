@@ -1,5 +1,6 @@
 """A ward at the level of use cases: a few staff, one patient, real tables, no event loop and no Telegram."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -46,11 +47,13 @@ STAFF = {
 class Ward:
     """A bot whose people press what they like; texts are their keys."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, begun: bool = False) -> None:
+        """``begun``: its database lies there already."""
         self.clock = SetClock(START)
         self.store = Store(f"sqlite:///{folder / 'ward.sqlite3'}", Open())  # type: ignore[arg-type]
         event.listen(self.store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
-        schema.upgrade(self.store)
+        if not begun:
+            schema.upgrade(self.store)
         self.deps = Deps(self.store, self.clock, trial(), Keys({}), make_settings(), ClinicCalendar())
         self.toast: str | None = None
         self.numbers: dict[str, int] = {}
@@ -59,7 +62,10 @@ class Ward:
             lambda session: lease.take(session, "ward", 1, timedelta(days=99), START, by_force=True) or 0
         )
         self.deps.standing.epoch = self.epoch
-        self.act(None, self._populate)
+        if begun:
+            self._recall()
+        else:
+            self.act(None, self._populate)
 
     def _populate(self, work: Work) -> None:
         for number, (name, (role, on_duty)) in enumerate(STAFF.items(), start=1):
@@ -80,6 +86,15 @@ class Ward:
         self.accounts["patient"] = self._account(work, 99)
         given = {"subject_id": subject.id or 0, "relation": "patient", "linked_at": work.now, "agreed_at": work.now}
         work.session.add(Link(account_id=self.accounts["patient"], **given))
+
+    def _recall(self) -> None:
+        self.numbers = {each.name: each.id or 0 for each in self.rows(StaffMember)}
+        self.accounts = {each.name: each.account_id for each in self.rows(StaffMember)}
+        (link,) = self.rows(Link)
+        self.accounts["patient"] = link.account_id
+
+    def close(self) -> None:
+        self.store.close()
 
     @staticmethod
     def _account(work: Work, number: int) -> int:
@@ -206,8 +221,19 @@ class Ward:
         self.act(None, watchdog.mend_clock)
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Give the database of a ward before anything happened."""
+    folder = tmp_path_factory.mktemp("empty")
+    Ward(folder).close()
+    with sqlite3.connect(folder / "ward.sqlite3") as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return (folder / "ward.sqlite3").read_bytes()
+
+
 @pytest.fixture
 def ward(tmp_path: Path) -> Iterator[Ward]:
     made = Ward(tmp_path)
     yield made
-    made.store.close()
+    made.close()
