@@ -11,9 +11,9 @@ import pytest
 
 from bot.domain.urgency import Urgency
 from bot.store.models import OutboxMessage
-from tests.usecases.cases import Ward, empty
+from tests.usecases.cases import Ward, ward
 
-__all__ = ["empty"]
+__all__ = ["ward"]
 TABLE = Path(__file__).with_name("case_presses.txt")
 ME, YOU = "doctor", "colleague"
 
@@ -164,16 +164,14 @@ EVENTS: dict[str, Callable[[Ward], str]] = {
 }
 
 
-def outcome_of(ward: Ward, state: str, event: str) -> str:
+def outcome_of(ward: Ward, event: str) -> str:
     """Return what comes of an event, as a line of the table."""
-    STATES[state](ward)
-    ward.send()
     before = max((each.id or 0 for each in ward.rows(OutboxMessage)), default=0)
     came = EVENTS[event](ward)
     case = ward.case
     said = sorted({f"{who} {key}" for who, key in ward.said_since(before)})
     owner = {ME: "me", YOU: "you", None: "nobody"}.get(ward.owner, ward.owner)
-    return f"{case.state} {owner} | {came} | {', '.join(said)}"
+    return f"{case.state} {owner} | {came} | {', '.join(said) or 'nobody'}"
 
 
 def table() -> dict[tuple[str, str], str]:
@@ -194,17 +192,13 @@ def test_the_table_is_whole() -> None:
 
 @pytest.mark.req("DI-18")
 @pytest.mark.parametrize("state", STATES)
-def test_what_comes_of_everything_that_can_happen(
-    state: str, tmp_path_factory: pytest.TempPathFactory, empty: bytes
-) -> None:
+def test_what_comes_of_everything_that_can_happen(state: str, ward: Ward) -> None:
+    STATES[state](ward)
+    ward.send()
+    kept, expected = ward.keep(), table()
     wrong = {}
     for event in EVENTS:
-        folder = tmp_path_factory.mktemp("ward")
-        (folder / "ward.sqlite3").write_bytes(empty)
-        with_case = Ward(folder, begun=True)
-        try:
-            if (found := outcome_of(with_case, state, event)) != table()[state, event]:
-                wrong[event] = found
-        finally:
-            with_case.close()
+        ward.go_back(kept)
+        if (found := outcome_of(ward, event)) != expected[state, event]:
+            wrong[event] = found
     assert wrong == {}
