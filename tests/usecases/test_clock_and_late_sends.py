@@ -52,3 +52,12 @@ def test_nothing_is_tried_again_for_somebody_who_has_left(ward: Ward, outcome: O
     account = ward.account("doctor")
     waiting = [each.text_key for each in ward.rows(OutboxMessage, account_id=account) if each.state == "waiting"]
     assert waiting == ["commands"]
+
+
+@pytest.mark.parametrize("minutes", [3, 9])
+def test_a_clock_set_back_by_minutes_holds_no_message_up(ward: Ward, minutes: int) -> None:
+    ward.pass_time(minutes=20)
+    ward.tells(Urgency.AMBER)
+    ward.set_back(minutes=minutes)
+    ward.pass_time(seconds=30)
+    assert {each.state for each in ward.rows(OutboxMessage, purpose=escalate.PAGE)} == {"sent"}
