@@ -262,7 +262,9 @@ class Judge:
 
     # What patients and staff do
 
-    def report(self, subject: int, number: int, urgency: Urgency, source: str, now: datetime, *, suspect: bool) -> None:
+    def report(
+        self, subject: int, number: int, urgency: Urgency, source: str, now: datetime, *, suspect: bool
+    ) -> None:
         """Take in a report, and the case that the bot says it belongs to."""
         self.totals.reports += 1
         self._reported.add(number)
@@ -290,7 +292,9 @@ class Judge:
     def _open(self, subject: int, number: int, urgency: Urgency, now: datetime, *, suspect: bool) -> None:
         if number in self.cases:
             other = self.cases[number]
-            self.wrong("g", f"subject {subject}: put into case {number} of subject {other.subject}, {other.state}", now)
+            self.wrong(
+                "g", f"subject {subject}: put into case {number} of subject {other.subject}, {other.state}", now
+            )
             return
         case = Case(number, subject, urgency, self._chain(urgency, suspect=suspect), now, suspect=suspect)
         self.cases[number], self.open_of[subject] = case, number

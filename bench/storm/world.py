@@ -32,7 +32,7 @@ from bot.errors import FollowupError
 from bot.protocol.model import Protocol
 from bot.settings import Settings
 from bot.store import agenda, lease, outbox, people, schema
-from bot.store.models import Account, AgendaItem, Escalation, Link, OutboxMessage, StaffMember, Subject
+from bot.store.models import Account, Escalation, Link, OutboxMessage, StaffMember, Subject
 from bot.store.session import Store
 from bot.texts import Texts
 from bot.usecases import digest, escalate, reach, redeliver, staff
@@ -145,9 +145,8 @@ class World:
         event.listen(self.store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
         schema.upgrade(self.store)
         self._raw = sqlite3.connect(self.folder / "storm.sqlite3", isolation_level=None)
-        self.deps = Deps(
-            self.store, self.clock, self.protocol, Keys({}), self.settings, self.clinic  # fmt: skip
-        )
+        texts = Keys({})
+        self.deps = Deps(self.store, self.clock, self.protocol, texts, self.settings, self.clinic)
         self._lead()
 
     def _lead(self) -> None:
@@ -247,9 +246,8 @@ class World:
     def _due(self) -> list[datetime]:
         """Return what comes next by the bot's agenda and outbox, and by the judge, who does not trust them."""
         now = self.now
-        found = [
-            self._moment(_NEXT_ITEM), self._moment(_NEXT_MESSAGE, _text(now)), self.judge.next_due(), *self._held.values()
-        ]  # fmt: skip
+        found = [self._moment(_NEXT_ITEM), self._moment(_NEXT_MESSAGE, _text(now)), self.judge.next_due()]
+        found += self._held.values()
         return [max(each, now + timedelta(milliseconds=1)) for each in found if each is not None]
 
     def _moment(self, statement: str, *given: str) -> datetime | None:
@@ -393,10 +391,10 @@ class World:
                 return outbox.claim_due(session, now, self.epoch, self._busy, [*self._held], room, quiet=quiet)
 
             taken = {*self._busy, *self._held}
-            if all(chat in taken for (chat,) in self._raw.execute(_TO_SEND, [_text(now)])):
-                # Red ones also go to a chat in which another message waits for its next try.
-                if not self._held or not self._red_waits(now):
-                    return
+            due = self._raw.execute(_TO_SEND, [_text(now)])
+            # Red ones also go to a chat in which another message waits for its next try.
+            if all(chat in taken for (chat,) in due) and not (self._held and self._red_waits(now)):
+                return
             claimed = self.store.write_now(claim).messages
             if not claimed:
                 return
@@ -495,9 +493,7 @@ class World:
 
         def listed(work: Work) -> dict[int, int | None]:
             found = escalate.open_cases(work, 0, 1_000_000)
-            return {
-                case.id or 0: case.acknowledged_by_id for case, _ in found if case.kind == escalate.SYMPTOM
-            }
+            return {case.id or 0: case.acknowledged_by_id for case, _ in found if case.kind == escalate.SYMPTOM}
 
         self.judge.settle(self.act(None, listed), self.now)
         for number, subject in self.store.read_now(
@@ -509,7 +505,9 @@ class World:
     def fingerprint(self) -> str:
         """Return what only the same course gives again."""
         with self.store.engine.connect() as connection:
-            rows = connection.execute(text("SELECT what, at, by, escalation_id FROM escalation_step ORDER BY id")).all()
+            rows = connection.execute(
+                text("SELECT what, at, by, escalation_id FROM escalation_step ORDER BY id")
+            ).all()
         return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 

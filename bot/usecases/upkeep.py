@@ -77,7 +77,7 @@ def report_refused(work: Work, message: OutboxMessage) -> None:
 
 
 def set_back(work: Work, step: timedelta, kinds: Collection[str]) -> None:
-    """Move what is planned for open cases, was last done for them, or waits to be sent back by the clock's ``step``."""
+    """Move what is planned or was done for open cases, and what waits to be sent, back by the clock's ``step``."""
     items = work.session.exec(
         select(AgendaItem).where(
             AgendaItem.state == "waiting", col(AgendaItem.kind).in_(kinds), AgendaItem.due_at > work.now

@@ -15,7 +15,6 @@ Course = tuple[list[tuple[str, datetime, str]], dict[str, list[tuple[datetime, s
 
 async def play(snapshot: Snapshot, folder: Path, *, restarts: bool) -> Course:
     """Let a red case be paged, taken, read back, lapse, be taken again and closed; return all that came of it."""
-    folder.mkdir()
     world = snapshot.world(folder)
     stage = await world.start()
     study: Study = snapshot.study(stage)
@@ -59,10 +58,15 @@ async def play(snapshot: Snapshot, folder: Path, *, restarts: bool) -> Course:
         await world.stop()
 
 
+@pytest.fixture
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return tmp_path_factory.mktemp("steady"), tmp_path_factory.mktemp("restarted")
+
+
 @pytest.mark.req("DI-18")
-async def test_it_ends_where_a_bot_that_never_stopped_does(begun: Snapshot, tmp_path: Path) -> None:
-    steps, seen = await play(begun, tmp_path / "steady", restarts=False)
-    again, seen_again = await play(begun, tmp_path / "restarted", restarts=True)
+async def test_it_ends_where_a_bot_that_never_stopped_does(begun: Snapshot, folders: tuple[Path, Path]) -> None:
+    steps, seen = await play(begun, folders[0], restarts=False)
+    again, seen_again = await play(begun, folders[1], restarts=True)
     assert again == steps
     assert seen_again == seen
     assert [what for what, *_ in steps].count("paged") > 8

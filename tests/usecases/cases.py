@@ -195,9 +195,7 @@ class Ward:
 
     def claim(self) -> Sequence[OutboxMessage]:
         now, room = self.clock.now(), outbox.Room(64, 64)
-        return self.store.write_now(
-            lambda session: outbox.claim_due(session, now, self.epoch, [], [], room).messages
-        )
+        return self.store.write_now(lambda session: outbox.claim_due(session, now, self.epoch, [], [], room).messages)
 
     def ends(self, messages: Sequence[OutboxMessage], outcome: Outcome | None = None) -> None:
         """Let sends end in ``outcome``, or well."""

@@ -1,7 +1,7 @@
 """Every state of a case against everything that can happen to it: one table, and what it does not allow is a fault.
 
-The table is case_presses.txt. A line says: state of the case and owner afterwards, what whoever acted is told, and to whom what is said. "me" is the
-doctor, who acts; "you" is the colleague.
+The table is case_presses.txt. A line says: state of the case and its owner afterwards, what whoever acted is told,
+and to whom what is said. "me" is the doctor, who acts; "you" is the colleague.
 """
 
 from collections.abc import Callable
