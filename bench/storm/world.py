@@ -76,10 +76,10 @@ class Open:
 class Keys(Texts):
     """Says every text as its key: what is said is no part of this proof, and costs most of the time."""
 
-    def text(self, key: str, _locale: str, **_: object) -> str:
+    def text(self, key: str, locale: str, **values: object) -> str:
         return key
 
-    def plural(self, key: str, n: int, _locale: str, **_: object) -> str:
+    def plural(self, key: str, n: int, locale: str, **values: object) -> str:
         return f"{key} {n}"
 
     def moment(self, at: datetime, *_: object) -> str:
@@ -198,8 +198,11 @@ class World:
             account = Account(telegram_id=PATIENT + (subject.id or 0), locale="en", first_seen_at=work.now)
             work.session.add(account)
             work.session.flush()
-            link = {"subject_id": subject.id or 0, "relation": "patient", "linked_at": work.now}
-            work.session.add(Link(account_id=account.id or 0, agreed_at=work.now, **link))
+            link = Link(
+                account_id=account.id or 0, subject_id=subject.id or 0, relation="patient", linked_at=work.now
+            )
+            link.agreed_at = work.now
+            work.session.add(link)
             self.patient_of[subject.id or 0] = account.id or 0
 
     # Time

@@ -16,7 +16,7 @@ from bot.usecases import escalate, lapse, owning
 from bot.work import Work
 from tests.stories.conftest import trial
 
-SHORT = Plan(reports=100, days=0.25, burst=12)
+SHORT = Plan(reports=70, days=0.2, burst=12)
 
 
 def play(folder: Path, plan: Plan = SHORT, seed: int = 1) -> Storm:
@@ -26,9 +26,9 @@ def play(folder: Path, plan: Plan = SHORT, seed: int = 1) -> Storm:
 
 @pytest.mark.req("DI-18")
 def test_no_report_is_forgotten(tmp_path: Path) -> None:
-    found = play(tmp_path, Plan(reports=400, days=0.5, burst=30), seed=11)
+    found = play(tmp_path, Plan(reports=300, days=0.4, burst=20), seed=11)
     assert found.broken == []
-    assert found.totals.reports == 400
+    assert found.totals.reports == 300
     # It did blow: everything that the judge watches for has happened.
     totals = found.totals
     assert min(totals.acknowledged, totals.lapsed, totals.renewed, totals.resolved, totals.handed_back) > 0

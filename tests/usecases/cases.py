@@ -80,8 +80,11 @@ class Ward:
         work.session.add(subject)
         work.session.flush()
         self.accounts["patient"] = self._account(work, 99)
-        given = {"subject_id": subject.id or 0, "relation": "patient", "linked_at": work.now, "agreed_at": work.now}
-        work.session.add(Link(account_id=self.accounts["patient"], **given))
+        link = Link(
+            account_id=self.accounts["patient"], subject_id=subject.id or 0, relation="patient", linked_at=work.now
+        )
+        link.agreed_at = work.now
+        work.session.add(link)
 
     def close(self) -> None:
         self.store.close()
