@@ -16,7 +16,7 @@ from bot.usecases import escalate, lapse, owning
 from bot.work import Work
 from tests.stories.conftest import trial
 
-SHORT = Plan(reports=70, days=0.2, burst=12)
+SHORT = Plan(reports=100, days=0.25, burst=12)
 
 
 def play(folder: Path, plan: Plan = SHORT, seed: int = 1) -> Storm:
