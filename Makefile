@@ -10,7 +10,7 @@ LOCK_OPTIONS ?=
 .DEFAULT_GOAL := help
 .PHONY: help demo pictures test lint run messages lock clean \
     kills kills-1000 kills-10000 failover faults red-first throughput store start scale planning backup-proof \
-    simulate simulate-seeds words
+    simulate simulate-seeds words storm
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -66,6 +66,11 @@ start: $(VENV)/ready ## Measure start-up and memory
 
 scale: $(VENV)/ready ## Fill PostgreSQL with up to 1,000,000 subjects and measure (half an hour)
 	$(BIN)/python -m bench.scale --seed 1 $(WRITE)
+
+REPORTS ?= 10000
+
+storm: $(VENV)/ready ## Let 10,000 abnormal reports meet careless staff and judge each (REPORTS=100000: hours)
+	$(BIN)/python -m bench.storm --reports $(REPORTS) --seed 1 $(WRITE)
 
 words: $(VENV)/ready ## Judge the evaluation set of free words: confusion table, texts a second
 	$(BIN)/python -m bench.words $(WRITE)

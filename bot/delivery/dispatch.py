@@ -209,9 +209,9 @@ def settle(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
             if message.purpose == evidence.FILE:
                 evidence.shown(work, message)
         case Throttled(wait):
-            _again(message, now + min(wait, outbox.LONGEST_WAIT), "throttled")
+            _again(work, message, now + min(wait, outbox.LONGEST_WAIT), "throttled")
         case NotSent(reason):
-            _again(message, now + redeliver.delay(message.attempts), reason)
+            _again(work, message, now + redeliver.delay(message.attempts), reason)
         case Unreachable(reason):
             outbox.close(message, "failed", now, reason)
             reach.note(work, work.session.get_one(Account, message.account_id), reason)
@@ -239,7 +239,7 @@ def settle_late(work: Work, message: OutboxMessage, outcome: Outcome) -> None:
     if isinstance(outcome, Sent):
         settle(work, message, outcome)
     elif isinstance(outcome, NotSent | Throttled) and message.repeated_at is None:
-        _again(message, work.now, "it did not leave under the older lease")
+        _again(work, message, work.now, "it did not leave under the older lease")
 
 
 def _page_others(work: Work, message: OutboxMessage) -> None:
@@ -251,7 +251,7 @@ def _page_others(work: Work, message: OutboxMessage) -> None:
 def unsure(work: Work, message: OutboxMessage, reason: str) -> None:
     """Handle a message of unknown fate; what nobody would notice twice is simply done again."""
     if message.method in REPEATABLE:
-        _again(message, work.now + redeliver.delay(message.attempts), reason)
+        _again(work, message, work.now + redeliver.delay(message.attempts), reason)
     else:
         redeliver.unsure(work, message, reason)
 
@@ -266,7 +266,10 @@ def settle_abandoned(work: Work) -> int:
     return len(left)
 
 
-def _again(message: OutboxMessage, due_at: datetime, reason: str) -> None:
+def _again(work: Work, message: OutboxMessage, due_at: datetime, reason: str) -> None:
+    if (why := redeliver.pointless(work, message)) is not None:
+        outbox.close(message, "skipped", work.now, why)
+        return
     message.state = "waiting"
     message.reason = reason
     message.due_at = due_at

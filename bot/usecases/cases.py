@@ -334,6 +334,7 @@ def resolve(work: Work, args: dict[str, Any]) -> None:
     case.resolved_by_id = work.caller.staff_id
     owning.end(work, case, "resolved")
     resolved = escalate.step(work, case, "resolved", case.outcome)
+    _tell_owner(work, case, case.acknowledged_by_id)
     subject = work.session.get_one(Subject, case.subject_id)
     rows = [*_event_button(case), [Button("case.button.reopen", "case.reopen", {"case": case.id})]]
     work.answer("case.resolved", rows, number=case.id, code=subject.code, outcome=Text(outcome.text))
@@ -376,6 +377,11 @@ def settle(work: Work, case: Escalation, outcome: str) -> None:
     case.outcome, case.resolved_at, case.resolved_by_id = outcome, work.now, work.caller.staff_id
     owning.end(work, case, "settled")
     escalate.step(work, case, "settled", outcome)
+    _tell_owner(work, case, owner)
+
+
+def _tell_owner(work: Work, case: Escalation, owner: int | None) -> None:
+    """Let whoever had a case hear that a colleague has closed it."""
     if owner is not None and owner != work.caller.staff_id and (colleague := people.member(work.session, owner)):
         subject = work.session.get_one(Subject, case.subject_id)
         outcome_text = Text(_outcome_key(work, case))

@@ -26,7 +26,7 @@ from bot.store.models import (
     StaffMember,
     Subject,
 )
-from bot.usecases import on_call, sae_clock, screens, staff_groups
+from bot.usecases import on_call, polite, sae_clock, screens, staff_groups
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
 PAGE = "page"
@@ -274,6 +274,12 @@ def page_due(work: Work, item: AgendaItem) -> str:
     case = work.session.get_one(Escalation, item.about_id)
     if not rules.awaits_acknowledgement(CaseState(case.state)):
         return "taken over"
+    chain = rules.chain_from_dict(case.chain)
+    coming = rules.next_page(chain, case.chain_started_at, case.pages, case.last_paged_at, work.now)
+    if coming is not None and coming.due_at > work.now:
+        # The clock was set back. Planned anew under the key that this entry has, the page would be forgotten.
+        item.due_at = coming.due_at
+        return polite.PUT_OFF
     page(work, case)
     return "paged"
 

@@ -88,7 +88,11 @@ def own(work: Work, case: Escalation, how: str) -> None:
 def close_other_pages(work: Work, case: Escalation) -> None:
     """Show on every page of this case who has it, so that nobody acts twice."""
     sent = work.session.exec(
-        select(OutboxMessage).where(
+        select(OutboxMessage)
+        .join(StaffMember, col(StaffMember.account_id) == col(OutboxMessage.account_id))
+        .where(
+            # Whoever has left hears no more of it.
+            col(StaffMember.revoked_at).is_(None),
             OutboxMessage.purpose == escalate.PAGE,
             OutboxMessage.about_id == case.id,
             col(OutboxMessage.message_id).is_not(None),

@@ -9,10 +9,11 @@ import random
 from datetime import timedelta
 
 import structlog
+from sqlmodel import col, select
 
 from bot.store import outbox
-from bot.store.models import OutboxMessage
-from bot.usecases import upkeep
+from bot.store.models import Escalation, OutboxMessage, StaffMember
+from bot.usecases import escalate, upkeep
 from bot.work import Lane, Work
 
 log = structlog.get_logger(__name__)
@@ -40,13 +41,31 @@ MOST_SHOWN = 3
 def unsure(work: Work, message: OutboxMessage, reason: str) -> None:
     """Close a message of unknown fate; a red one goes out again."""
     outbox.close(message, "unsure", work.now, reason)
-    if message.lane != Lane.RED:
+    if message.lane != Lane.RED or pointless(work, message) is not None:
         return
     if message.attempts < RED_ATTEMPTS:
         _repeat(work, message, "delivery.repeated").due_at += delay(message.attempts)
     else:
         log.error("outbox.red_unsure", message=message.id, purpose=message.purpose)
         upkeep.report_refused(work, message)
+
+
+def pointless(work: Work, message: OutboxMessage) -> str | None:
+    """Return why a message that was on its way is not tried again; None when it is still wanted.
+
+    What happened meanwhile silenced only what still waited: somebody took the case over, or the reader left.
+    """
+    gone = select(StaffMember.id).where(
+        StaffMember.account_id == message.account_id, col(StaffMember.revoked_at) >= message.created_at
+    )
+    if message.method != "commands" and work.session.exec(gone).first() is not None:
+        return "no longer staff"
+    if message.purpose == escalate.PAGE:
+        case = work.session.get_one(Escalation, message.about_id)
+        since = case.resolved_at or case.acknowledged_at
+        if since is not None and since >= message.created_at:
+            return "taken over"
+    return None
 
 
 def delay(attempts: int) -> timedelta:

@@ -77,7 +77,7 @@ def report_refused(work: Work, message: OutboxMessage) -> None:
 
 
 def set_back(work: Work, step: timedelta, kinds: Collection[str]) -> None:
-    """Move what is planned for open cases, and what was last done for them, back by the ``step`` of the clock."""
+    """Move what is planned or was done for open cases, and what waits to be sent, back by the clock's ``step``."""
     items = work.session.exec(
         select(AgendaItem).where(
             AgendaItem.state == "waiting", col(AgendaItem.kind).in_(kinds), AgendaItem.due_at > work.now
@@ -85,6 +85,11 @@ def set_back(work: Work, step: timedelta, kinds: Collection[str]) -> None:
     ).all()
     for item in items:
         item.due_at = max(item.due_at - step, work.now)
+    # What was to leave at once must not wait until the clock has come so far again.
+    for message in work.session.exec(
+        select(OutboxMessage).where(OutboxMessage.state == "waiting", OutboxMessage.created_at > work.now)
+    ).all():
+        message.due_at = max(message.due_at - step, work.now)
     for case in work.session.exec(select(Escalation).where(Escalation.state != CaseState.RESOLVED)).all():
         if case.chain_started_at > work.now:
             case.chain_started_at -= step

@@ -1,0 +1,63 @@
+"""What a storm of reports brought to light: a clock set back a little, and sends that end after a case was taken."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.delivery.channel import NotSent, Outcome, Throttled, Unsure
+from bot.domain.urgency import Urgency
+from bot.store.models import AgendaItem, OutboxMessage
+from bot.usecases import escalate
+from tests.usecases.cases import Ward, ward
+
+__all__ = ["ward"]
+
+
+@pytest.fixture
+def told(ward: Ward) -> Ward:
+    """Give the ward in which a red case was just paged."""
+    ward.tells(Urgency.RED_COME)
+    ward.send()
+    return ward
+
+
+@pytest.mark.req("DI-18")
+def test_a_clock_set_back_by_minutes_stops_no_pages(told: Ward) -> None:
+    told.pass_time(minutes=4)
+    told.set_back(minutes=2)
+    told.pass_time(minutes=8)
+    waiting = told.rows(AgendaItem, kind=escalate.NEXT_PAGE, state="waiting")
+    assert len(waiting) == 1
+    assert told.case.pages >= 2
+
+
+@pytest.mark.parametrize("outcome", [NotSent("the line broke"), Throttled(timedelta(seconds=3)), Unsure("no answer")])
+def test_a_page_that_was_on_its_way_is_not_tried_again_once_somebody_has_the_case(
+    ward: Ward, outcome: Outcome
+) -> None:
+    ward.tells(Urgency.RED_COME)
+    on_its_way = ward.claim()
+    ward.presses("doctor", "case.acknowledge")
+    ward.ends(on_its_way, outcome)
+    again = [each for each in ward.rows(OutboxMessage, purpose=escalate.PAGE) if each.state == "waiting"]
+    assert again == []
+
+
+@pytest.mark.parametrize("outcome", [NotSent("the line broke"), Throttled(timedelta(seconds=3)), Unsure("no answer")])
+def test_nothing_is_tried_again_for_somebody_who_has_left(ward: Ward, outcome: Outcome) -> None:
+    ward.tells(Urgency.RED_COME)
+    on_its_way = ward.claim()
+    ward.leaves("doctor")
+    ward.ends(on_its_way, outcome)
+    account = ward.account("doctor")
+    waiting = [each.text_key for each in ward.rows(OutboxMessage, account_id=account) if each.state == "waiting"]
+    assert waiting == ["commands"]
+
+
+@pytest.mark.parametrize("minutes", [3, 9])
+def test_a_clock_set_back_by_minutes_holds_no_message_up(ward: Ward, minutes: int) -> None:
+    ward.pass_time(minutes=20)
+    ward.tells(Urgency.AMBER)
+    ward.set_back(minutes=minutes)
+    ward.pass_time(seconds=30)
+    assert {each.state for each in ward.rows(OutboxMessage, purpose=escalate.PAGE)} == {"sent"}
