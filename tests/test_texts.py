@@ -44,7 +44,8 @@ TELLTALE = (
 )
 # Only staff read these.
 FOR_STAFF = (
-    "adherence.", "age.", "alerts.", "arm.", "case.answered", "case.ask.", "case.ask_hand_over", "case.ask_note",
+    "adherence.", "age.", "alerts.", "arm.", "case.alarm", "case.answered", "case.ask.", "case.ask_hand_over",
+    "case.ask_note",
     "case.ask_outcome", "case.ask_reply", "case.card", "case.declined", "case.digest", "case.lapse", "case.nobody_to",
     "case.offer", "case.read_back", "case.reply", "case.talk", "case.told.declined", "case.told.lapsed",
     "case.details", "case.no_phone",
@@ -58,7 +59,7 @@ FOR_STAFF = (
     "participation.", "patient.", "patients.", "reason.", "refused.too_early",
     "refused.too_near", "request.", "refused.already_on_call", "refused.colleague_away", "refused.shift_gone",
     "role.", "rota.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",
-    "second.", "email.", "input.email",
+    "auditor.", "drill.", "drills.", "second.", "email.", "input.email",
     "visit.overtaken",
     "visit.recorded.", "visit.reply.", "visit.staff.", "visit.state.",
 )  # fmt: skip
@@ -160,7 +161,7 @@ def test_chinese_sentences_carry_chinese_punctuation() -> None:
 
 
 def test_each_language_speaks_for_itself() -> None:
-    both = ("start.ask_language", "language.", "press.chosen")
+    both = ("start.ask_language", "language.", "press.chosen", "drill.")
     english = tuple(text for text in every_text() if text[1] == "en" and not text[0].startswith(both))
     assert broken(r"[一-鿿]", english) == []
     silent = [

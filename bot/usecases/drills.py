@@ -24,7 +24,9 @@ from bot.work import Button, Lane, Lines, Text, Work
 log = structlog.get_logger(__name__)
 
 PURPOSE = "drill"
-START, NEXT_PAGE, END = "drill.start", "drill.page", "drill.end"
+START = "drill.start"
+NEXT_PAGE = "drill.page"
+END = "drill.end"
 SHOWN = 10
 RUNNING = (DrillState.RINGING, DrillState.TAKEN)
 # Who hears how it went.

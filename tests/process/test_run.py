@@ -70,7 +70,7 @@ async def test_the_main_job_over_http_from_the_first_invitation_to_the_acknowled
         assert CALL_BACK in page.text
         await patient.sees("triage.paged")
         await doctor.taps("case.button.acknowledge")
-        await doctor.presses(doctor.label("case.read_back.do.phone_now", code="S-001"))
+        await doctor.presses(doctor.label("case.read_back.do.phone_now", code="S-002"))
         await patient.sees("case.told.taken_over")
         await here.quiet()
         (case,) = await here.rows(Escalation)

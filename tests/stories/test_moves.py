@@ -101,8 +101,8 @@ class TestAsking:
         wish = full(study.clara, date(2026, 11, 19))
         assert sees.last("visit.wish.noted")
         assert wish in sees.texts[-1]
-        assert nurse.first("case.page")
-        assert full(study.coordinator, date(2026, 11, 19)) in nurse.texts[0]
+        assert nurse.last("case.page")
+        assert full(study.coordinator, date(2026, 11, 19)) in nurse.texts[-1]
         await study.clara.says("/visits")
         assert wish in study.clara.phone.last.text
         visit = await planned(study, "S-003")
