@@ -189,7 +189,7 @@ def test_a_reminder_in_another_patients_chat_is_found(simulate: Simulate, monkey
 
 def test_a_page_that_goes_to_patients_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
     def patients(work: Work, _roles: Any) -> on_call.Reached:
-        found = [
+        found: list[Any] = [
             (SimpleNamespace(id=0), account)
             for number in (1, 2, 3)
             for account in people.speakers(work.session, number)
