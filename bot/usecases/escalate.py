@@ -244,7 +244,10 @@ def _start_paging(work: Work, case: Escalation, also: tuple[StaffMember, Account
     if case.kind == SYMPTOM and Urgency(case.urgency) is Urgency.YELLOW:
         # One list for all that can wait, so that staff are not flooded.
         case.chain_started_at = next_morning(work)
-        work.plan(DIGEST, f"digest:{case.chain_started_at.isoformat()}", case.chain_started_at, 0)
+        key = f"digest:{case.chain_started_at.isoformat()}"
+        if not work.plan(DIGEST, key, case.chain_started_at, 0) and not _waits(work, key):
+            # The list of that morning has gone out, and then the clock was set back before it.
+            work.plan(DIGEST, f"{key}:{work.now.isoformat()}", case.chain_started_at, 0)
         return
     first = _first_page_at(work, case)
     if first <= work.now:
@@ -252,6 +255,11 @@ def _start_paging(work: Work, case: Escalation, also: tuple[StaffMember, Account
     else:
         case.chain_started_at = first
         work.plan(NEXT_PAGE, f"page:{case.id}:{first.isoformat()}", first, _id(case.id), subject_id=case.subject_id)
+
+
+def _waits(work: Work, key: str) -> bool:
+    found = select(AgendaItem.id).where(AgendaItem.key == key, AgendaItem.state == "waiting")
+    return work.session.exec(found).first() is not None
 
 
 def next_morning(work: Work) -> datetime:

@@ -367,6 +367,17 @@ class TestWhatCanWait:
         await study.pass_time(hours=23)
         assert (nurse.count("case.digest"), nurse.count("case.page")) == (0, 1)
 
+    async def test_a_clock_set_back_before_the_list_loses_nothing(self, study: Study) -> None:
+        await self.mark(study.boris)
+        # The list of this morning goes out at half past eight.
+        await study.pass_time(minutes=35)
+        study.stage.clock.advance(minutes=-10)
+        await study.pass_time(seconds=1)
+        await self.mark(study.anna)
+        nurse = Watch(study.coordinator)
+        await study.pass_time(minutes=20)
+        assert any("S-001" in text and "🟡" in text for text in nurse.texts)
+
     @staticmethod
     async def mark(person: Person) -> None:
         await person.taps("menu.button.unwell", "report.trouble.injection_site")
