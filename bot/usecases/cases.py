@@ -15,7 +15,7 @@ from bot.store.adverse_events import CASE
 from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, Subject, Visit
 from bot.store.visits import PLANNED
-from bot.usecases import escalate, forms, lapse, owning, refusals, sae_clock, talk
+from bot.usecases import escalate, forms, lapse, owning, polite, refusals, sae_clock, talk
 from bot.usecases.forms import Field, Form, Values
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -340,7 +340,9 @@ def resolve(work: Work, args: dict[str, Any]) -> None:
     work.answer("case.resolved", rows, number=case.id, code=subject.code, outcome=Text(outcome.text))
     if case.kind == escalate.SYMPTOM and outcome.told is not None:
         day = Day(case.opened_at.astimezone(work.settings.zone).date(), "short_day")
-        escalate.tell_subject(work, case, outcome.told, once=str(resolved.id), day=day)
+        # It can wait for the end of the patient's night.
+        awake = polite.awake(work, subject)
+        escalate.tell_subject(work, case, outcome.told, once=str(resolved.id), day=day, due_at=awake)
 
 
 def reopen(work: Work, args: dict[str, Any]) -> None:

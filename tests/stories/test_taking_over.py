@@ -183,6 +183,16 @@ class TestTheSubjectHearsTheTruth:
         case = await symptom_case(study.stage)
         assert (case.first_contacted_at is None) is (outcome == "unreachable_family_told")
 
+    async def test_how_it_ended_waits_for_the_end_of_the_night(self, study: Study) -> None:
+        await study.pass_time(hours=18)
+        await taken(study)
+        anna = Watch(study.anna)
+        await study.doctor.taps("case.button.resolve", "outcome.came_to_hospital")
+        await study.pass_time(hours=5, minutes=59)
+        assert not anna.read("outcome.told.came_to_hospital")
+        await study.pass_time(minutes=2)
+        assert anna.read("outcome.told.came_to_hospital")
+
     async def test_a_request_ends_quietly_and_by_an_outcome_of_its_own(self, study: Study) -> None:
         await study.anna.taps("menu.button.team", "team.button.call_me")
         await study.coordinator.taps("case.button.acknowledge", "case.button.resolve")
