@@ -2,12 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from sqlmodel import Session
 
 from bot import app as application
 from bot import logs
@@ -18,15 +16,15 @@ from bot.cli_kpi import figures
 from bot.cli_rota import rota
 from bot.cli_study import study
 from bot.cli_words import words
+from bot.cli_work import FileUnreadable, in_database
 from bot.delivery import second_channel as sending
 from bot.delivery.channel import Sent
-from bot.domain.people import BOT
 from bot.domain.roles import STAFF, Role
 from bot.errors import FollowupError
 from bot.protocol.clinic import load_clinic
 from bot.protocol.load import ProtocolFaulty
 from bot.protocol.site_items import with_site_items
-from bot.settings import PREFIX, Settings, load_settings, require
+from bot.settings import PREFIX, Settings, load_settings
 from bot.store.models import Subject
 from bot.texts import bundled_texts
 from bot.usecases import import_subjects as importing
@@ -122,7 +120,9 @@ def staff_invite(
 
     if role not in STAFF:
         raise RoleUnknown(f"there is no staff role {role!r}; choose one of {', '.join(STAFF)}")
-    link = _in_database(lambda work: invite.invite(work, invite.STAFF, role=Role(role)), "staff invite")
+    link = in_database(
+        lambda work: invite.invite(work, invite.STAFF, role=Role(role)), "staff invite", makes_links=True
+    )
     typer.echo(qr_terminal(link))
     typer.echo(link)
 
@@ -149,10 +149,6 @@ def second_channel_test(
 
 class RoleUnknown(FollowupError):
     """There is no such staff role."""
-
-
-class FileUnreadable(FollowupError):
-    """A file named on the command line cannot be read."""
 
 
 @cli.command("import")
@@ -198,7 +194,7 @@ def import_subjects(
         except OSError as error:
             raise FileUnreadable(f"{invitations} cannot be written: {error.strerror}") from None
     try:
-        enrolled = _in_database(work_on, "import")
+        enrolled = in_database(work_on, "import", makes_links=True)
     except BaseException as error:
         if invitations is not None:
             invitations.unlink()
@@ -209,23 +205,6 @@ def import_subjects(
         lines = ["code,patient_link,caregiver_link", *(",".join(row) for row in enrolled)]
         invitations.write_text("\n".join(lines) + "\n", encoding="utf-8")
     typer.echo(f"{len(enrolled)} subject(s) enrolled.")
-
-
-def _in_database(use_case: Callable[[Work], R], name: str) -> R:
-    """Run a use case on the database of the settings, named as a command of the terminal."""
-    settings = load_settings()
-    logs.configure("WARNING")
-    require(settings, "encryption_key", "telegram_token")
-    username = asyncio.run(application.username(settings))
-    deps = application.make_deps(settings, username=username)
-
-    def body(session: Session) -> R:
-        return use_case(Work(session, deps, BOT, f"command:{name}", deps.clock.now()))
-
-    try:
-        return deps.store.write_now(body)
-    finally:
-        deps.store.close()
 
 
 @cli.command()

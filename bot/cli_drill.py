@@ -2,22 +2,14 @@
 
 import re
 import secrets
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from sqlmodel import Session
 
-from bot import app as application
-from bot import logs
-from bot.domain.people import BOT
+from bot.cli_work import in_database
 from bot.errors import FollowupError
-from bot.settings import load_settings, require
 from bot.usecases import drills
-from bot.work import Work
-
-R = TypeVar("R")
 
 LENGTH = re.compile(r"(\d+)\s*([mhd])")
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -47,7 +39,7 @@ def plan(
         return
     window = timedelta(0) if now else window_of(within)
     chosen = secrets.randbelow(10**6) if seed is None else seed
-    planned = _in_database(lambda work: drills.plan(work, window, chosen))
+    planned = in_database(lambda work: drills.plan(work, window, chosen), "drill")
     when = "now" if now else f"within {within}"
     typer.echo(f"Drill {planned.id} rings {when} (seed {chosen}). The running bot sends it.")
 
@@ -58,7 +50,7 @@ def list_drills() -> None:
 
     Example: followup drill list
     """
-    held = _in_database(lambda work: [*drills.ended(work.session)])
+    held = in_database(lambda work: [*drills.ended(work.session)], "drill")
     typer.echo("drill,began_at,outcome,first_page_s,viewed_s,taken_s,read_back_s,paused_s")
     for each in held:
         began = each.began_at.isoformat() if each.began_at else ""
@@ -78,18 +70,3 @@ def window_of(words: str) -> timedelta:
     if not timedelta(0) < length <= LONGEST:
         raise WindowUnclear(f"{words!r} is no window; write 30m, 24h or 7d, at most {LONGEST.days}d")
     return length
-
-
-def _in_database(use_case: Callable[[Work], R]) -> R:
-    settings = load_settings()
-    logs.configure("WARNING")
-    require(settings, "encryption_key", "telegram_token")
-    deps = application.make_deps(settings)
-
-    def body(session: Session) -> R:
-        return use_case(Work(session, deps, BOT, "command:drill", deps.clock.now()))
-
-    try:
-        return deps.store.write_now(body)
-    finally:
-        deps.store.close()

@@ -1,6 +1,5 @@
 """How long do people take, from the terminal: as text, as JSON, as CSV?"""
 
-import asyncio
 import csv
 import json
 import sys
@@ -9,16 +8,12 @@ from typing import Annotated
 
 import typer
 
-from bot import app as application
-from bot import logs
+from bot.cli_work import in_database
 from bot.domain.kpi import Row, table
-from bot.domain.people import BOT
 from bot.errors import FollowupError
-from bot.settings import load_settings, require
 from bot.usecases import kpi, kpi_facts
-from bot.work import Work, run
+from bot.work import Work
 
-CAUSE = "command:kpi"
 LOCALE = "en"
 
 figures = typer.Typer()
@@ -48,20 +43,13 @@ def show_kpi(
         raise OneFormat
     if days is not None and days < 0:
         raise NoPeriod
-    settings = load_settings()
-    logs.configure("WARNING")
-    require(settings, "encryption_key")
-    deps = application.make_deps(settings)
-    wanted = deps.protocol.kpi.default_days if days is None else days
 
-    def look(work: Work) -> tuple[list[Row], str]:
+    def look(work: Work) -> tuple[int, list[Row], str]:
+        wanted = work.protocol.kpi.default_days if days is None else days
         found, _ = kpi_facts.measure(work, wanted)
-        return table(found), kpi.summary(work, found, wanted, {}).render(work.texts, LOCALE)
+        return wanted, table(found), kpi.summary(work, found, wanted, {}).render(work.texts, LOCALE)
 
-    try:
-        rows, said = asyncio.run(run(deps, BOT, CAUSE, look))
-    finally:
-        deps.store.close()
+    wanted, rows, said = in_database(look, "kpi", needs=("encryption_key",))
     if as_json:
         typer.echo(json.dumps({"days": wanted, "figures": [asdict(row) for row in rows]}, indent=1))
     elif as_csv:

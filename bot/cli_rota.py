@@ -1,24 +1,18 @@
 """What can be done with the rota from the terminal: enter a file, look at it, get a file to fill in?"""
 
-import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from bot import app as application
-from bot import logs
-from bot.domain.people import BOT
+from bot.cli_work import FileUnreadable, in_database
 from bot.domain.rota_table import template as empty_table
 from bot.errors import FollowupError
-from bot.settings import load_settings, require
+from bot.settings import load_settings
 from bot.usecases import rota_import, rota_watch, rota_words
 from bot.usecases.import_subjects import ImportFaulty
-from bot.work import Lines, Work, run
-
-R = TypeVar("R")
+from bot.work import Lines, Work
 
 TEMPLATE_DAYS = 14
 
@@ -27,10 +21,6 @@ rota = typer.Typer(help="Enter and show who is on call.", no_args_is_help=True)
 
 class RotaFaulty(FollowupError):
     """Some lines of the rota file cannot be entered, so none was."""
-
-
-class FileUnreadable(FollowupError):
-    """The rota file cannot be read."""
 
 
 @rota.command("import")
@@ -62,7 +52,7 @@ def import_rota(
             rota_import.apply(work, plan)
         return lines
 
-    for line in _in_database(enter, "import"):
+    for line in in_database(enter, "rota import"):
         typer.echo(line)
     if dry_run:
         typer.echo("Nothing was entered (--dry-run).")
@@ -84,7 +74,7 @@ def show(
             return [*shown, work.text("oncall.how_to_enter", locale)]
         return [*shown, *rota_words.days(work, work.today, days, locale)]
 
-    for line in _in_database(lines, "show"):
+    for line in in_database(lines, "rota show"):
         typer.echo(line)
 
 
@@ -97,14 +87,3 @@ def template() -> None:
     settings = load_settings()
     today = settings.clock().now().astimezone(settings.zone).date()
     typer.echo(empty_table([today + timedelta(days=number) for number in range(1, TEMPLATE_DAYS + 1)]), nl=False)
-
-
-def _in_database(use_case: Callable[[Work], R], name: str) -> R:
-    settings = load_settings()
-    logs.configure("WARNING")
-    require(settings, "encryption_key", "telegram_token")
-    deps = application.make_deps(settings)
-    try:
-        return asyncio.run(run(deps, BOT, f"command:rota {name}", use_case))
-    finally:
-        deps.store.close()

@@ -312,6 +312,20 @@ class Work:
         """Take out entries that are still waiting, so that they can be entered again at other times."""
         self.session.connection().execute(_FORGOTTEN, {"of_kind": kind, "of_id": about_id})
 
+    def plan_anew(
+        self,
+        kind: str,
+        key: str,
+        due_at: datetime,
+        about_id: int,
+        *,
+        subject_id: int | None = None,
+        useful_until: datetime | None = None,
+    ) -> None:
+        """Enter something in the place of whatever of its kind still waits about the same thing."""
+        self.forget_plan(kind, about_id)
+        self.plan(kind, key, due_at, about_id, subject_id=subject_id, useful_until=useful_until)
+
     def _said(self, dedupe_key: str) -> bool:
         return self.session.exec(_SAID, params={"dedupe_key": dedupe_key}).first() is not None
 

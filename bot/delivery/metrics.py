@@ -26,7 +26,7 @@ from bot.delivery.channel import NotSent, Outcome, Refused, Sent, Throttled, Unr
 from bot.delivery.inbox import PULSE
 from bot.deps import Deps
 from bot.domain import reminders
-from bot.domain.escalation import CaseState
+from bot.domain.escalation import UNRESOLVED, CaseState
 from bot.domain.stalled import is_fault
 from bot.domain.urgency import Urgency
 from bot.metrics import LANES, Metrics
@@ -34,7 +34,6 @@ from bot.store.models import AgendaItem, Escalation, Heartbeat, InboxUpdate, Out
 from bot.store.outbox import REMINDER_LANE
 from bot.store.planner import is_in, only
 from bot.store.trouble import free_bytes
-from bot.usecases import auditor
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +118,7 @@ def backlog(session: Session, now: datetime) -> Backlog:
     failing = next((heart.detail.get("failing_since") for heart in hearts if heart.name == OUTGOING), None)
     found = session.exec(
         select(Escalation.urgency, Escalation.overdue, func.count())
-        .where(col(Escalation.state).in_(auditor.OPEN), col(Escalation.overdue).is_not(None))
+        .where(col(Escalation.state).in_(UNRESOLVED), col(Escalation.overdue).is_not(None))
         .group_by(col(Escalation.urgency), col(Escalation.overdue))
     ).all()
     since = {lane: moment for lane in lanes if (moment := _lane_since(session, lane, now)) is not None}

@@ -172,6 +172,8 @@ def advance(state: CaseState, event: CaseEvent) -> CaseState:
         raise RefusedTransition(state, event) from None
 
 
+# Somebody has still to do something about the case.
+UNRESOLVED = tuple(state for state in CaseState if state is not CaseState.RESOLVED)
 # Somebody has taken the case and it is not closed.
 OWNED = frozenset({CaseState.ACKNOWLEDGED, CaseState.IN_ACTION})
 

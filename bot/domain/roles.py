@@ -19,6 +19,8 @@ class Role(StrEnum):
 STAFF = (Role.COORDINATOR, Role.INVESTIGATOR, Role.PI, Role.MONITOR, Role.ADMIN)
 # They act on patients' reports. A monitor reads only; an admin looks after the machine and sees no health data.
 CLINICAL = (Role.COORDINATOR, Role.INVESTIGATOR, Role.PI)
+# They run the work of the site's staff: the rota, drills, how long people take.
+LEADING = (Role.COORDINATOR, Role.PI)
 # They answer for what the protocol forbids to others: an injection too early, another arm.
 PHYSICIANS = (Role.INVESTIGATOR, Role.PI)
 SUBJECT_SIDE = (Role.PATIENT, Role.CAREGIVER)

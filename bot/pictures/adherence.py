@@ -5,7 +5,6 @@ status has its own shape besides its colour, so that the picture also reads in b
 vermillion (after Okabe and Ito, the second one darkened for grey copies) stay apart for colour-blind eyes.
 """
 
-import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from bot.domain.adherence import DoseStatus
 from bot.errors import FollowupError
+from bot.pictures.canvas import png
 from bot.pictures.fonts import drawable, fitted, font, wrap
 
 Box = tuple[float, float, float, float]
@@ -145,10 +145,7 @@ def adherence_calendar_png(data: CalendarPicture) -> bytes:
     y = _draw_figures(canvas, data, y)
     y = _draw_weeks(canvas, data, weeks, cell_height, y)
     y = _draw_legend(canvas, data, y)
-    buffer = io.BytesIO()
-    cut = canvas.crop((0, 0, WIDTH, min(y + MARGIN, canvas.height)))
-    cut.quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return png(canvas, y + MARGIN, 64)
 
 
 def _next_month(first: date) -> date:

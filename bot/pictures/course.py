@@ -5,7 +5,6 @@ the picture also reads in black and white; ochre for what rules call urgent and 
 colour-blind eyes. Nobody asked is an empty place: white never means well.
 """
 
-import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from PIL import Image, ImageDraw
 from bot.domain.course import State
 from bot.domain.urgency import Urgency
 from bot.errors import FollowupError
+from bot.pictures.canvas import png
 from bot.pictures.fonts import drawable, fitted, font, wrap
 
 Draw = ImageDraw.ImageDraw
@@ -167,10 +167,7 @@ def course_png(data: CoursePicture) -> bytes:
     y = _draw_rows(canvas, data, cell, y)
     y = _draw_events(canvas, data, cell, y)
     y = _draw_legend(canvas, data, y)
-    buffer = io.BytesIO()
-    cut = canvas.crop((0, 0, WIDTH, min(y + MARGIN, canvas.height)))
-    cut.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return png(canvas, y + MARGIN, 128)
 
 
 def _height(row: PictureRow) -> int:

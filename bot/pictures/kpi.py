@@ -5,7 +5,6 @@ percentile and longest differ in shape and not only in colour, and the limit is 
 picture reads in black and white.
 """
 
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from bot.errors import FollowupError
+from bot.pictures.canvas import png
 from bot.pictures.fonts import drawable, fitted, font, wrap
 
 Draw = ImageDraw.ImageDraw
@@ -105,10 +105,7 @@ def waiting_png(data: WaitingPicture) -> bytes:
     y = _title(canvas, data, MARGIN)
     y = _rows(canvas, data, y) if data.rows else _nothing(canvas, data, y)
     y = _legend(canvas, data, y) if data.rows else y
-    buffer = io.BytesIO()
-    cut = canvas.crop((0, 0, WIDTH, y + MARGIN // 2))
-    cut.quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return png(canvas, y + MARGIN // 2, 64)
 
 
 def _row(data: Mapping[str, Any]) -> WaitingRow:

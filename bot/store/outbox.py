@@ -10,7 +10,7 @@ from sqlmodel import Session, col, func, select
 
 from bot.store.agenda import TOO_LATE
 from bot.store.lease import Deposed, is_current
-from bot.store.models import Account, OutboxMessage
+from bot.store.models import Account, OutboxMessage, StaffMember
 from bot.store.planner import is_in, with_reason
 
 # Longer than any send can take: a claim this old means that the sender died in the middle.
@@ -211,6 +211,24 @@ def count_of_day(
 ) -> int:
     """Return how many messages of ``purposes`` an account gets on a day: those sent, and those on their way."""
     return session.exec(_COUNT_OF_DAY, params=_a_time(account_id, purposes, starts, ends)).one()
+
+
+def shown_to_staff(session: Session, purpose: str, about_id: int | None) -> Sequence[OutboxMessage]:
+    """Return the messages about one thing that staff have before them and have not answered.
+
+    Whoever has left hears no more of it, so theirs are not among them.
+    """
+    return session.exec(
+        select(OutboxMessage)
+        .join(StaffMember, col(StaffMember.account_id) == col(OutboxMessage.account_id))
+        .where(
+            col(StaffMember.revoked_at).is_(None),
+            OutboxMessage.purpose == purpose,
+            OutboxMessage.about_id == about_id,
+            col(OutboxMessage.message_id).is_not(None),
+            col(OutboxMessage.pressed_at).is_(None),
+        )
+    ).all()
 
 
 _KEYS_BETWEEN = select(OutboxMessage.dedupe_key).where(*_BETWEEN).order_by(col(OutboxMessage.id))

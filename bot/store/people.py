@@ -106,6 +106,11 @@ def staff(session: Session, roles: Iterable[str]) -> Sequence[tuple[StaffMember,
     ]
 
 
+def reachable(session: Session, roles: Iterable[str]) -> list[tuple[StaffMember, Account]]:
+    """Return those of the active staff of ``roles`` whose chat is open."""
+    return [each for each in staff(session, roles) if each[1].unreachable_at is None]
+
+
 _SPEAKERS = (
     select(Link, Account)
     .join(Account, col(Link.account_id) == col(Account.id))

@@ -26,20 +26,18 @@ from bot.store import people
 from bot.store.models import Account, AgendaItem, Escalation, Heartbeat, OutboxMessage, StaffMember, Subject
 from bot.store.planner import is_in
 from bot.usecases import digest, escalate, lapse
-from bot.work import Button, Lane, Text, Work
+from bot.work import Lane, Text, Work
 
 log = structlog.get_logger(__name__)
 
 NAME = "auditor"  # of its heartbeat
 PURPOSE = "case alarm"
-OPEN = tuple(state for state in CaseState if state is not CaseState.RESOLVED)
 # After a pause of its own it lets what waited have its turn first.
 PAUSED = timedelta(minutes=3)
 # A request does not ring at night.
 NIGHT = timedelta(days=1)
 # A message that has been on its way for so long is on no way any more.
 LOST = timedelta(minutes=5)
-MOMENTS = ("last_paged_at", "acknowledged_at", "read_back_at", "tried_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def look(session: Session, deps: Deps, now: datetime) -> list[int]:
     statement = (
         select(Escalation, StaffMember)
         .outerjoin(StaffMember, col(Escalation.acknowledged_by_id) == col(StaffMember.id))
-        .where(col(Escalation.state).in_(OPEN))
+        .where(col(Escalation.state).in_(rules.UNRESOLVED))
         .options(defer(Escalation.summary))  # type: ignore[arg-type]  # sealed; opening it costs more than the rest
     )
     planned = _planned(session)
@@ -102,15 +100,14 @@ def _planned(session: Session, number: int | None = None) -> Planned:
 
 
 def _standing(deps: Deps, case: Escalation, owner: StaffMember | None, planned: Planned) -> Standing:
-    symptom = case.kind == escalate.SYMPTOM
-    listed = symptom and Urgency(case.urgency) is Urgency.YELLOW
+    listed = escalate.is_listed(case)
     waits = timedelta(days=deps.protocol.digest.waits_at_most_days + 1) if listed else NIGHT
     number = case.id or 0
     return Standing(
         state=CaseState(case.state),
         chain=_chain(case),
         listed=listed,
-        waits_at_most=waits if listed or not symptom else timedelta(0),
+        waits_at_most=waits if listed or case.kind != escalate.SYMPTOM else timedelta(0),
         opened_at=case.opened_at,
         chain_started_at=case.chain_started_at,
         last_paged_at=case.last_paged_at,
@@ -195,7 +192,7 @@ def _alarm(work: Work, case: Escalation, standing: Standing, finding: Finding, *
         said = work.say(
             account,
             "case.alarm.admin" if to_admin else "case.alarm",
-            [] if to_admin else [[Button("case.button.open", "case.open", {"case": case.id})]],
+            [] if to_admin else [escalate.to_case(case)],
             lane=Lane.RED if urgency.is_red else Lane.AMBER,
             purpose=PURPOSE,
             about_id=case.id,
@@ -227,7 +224,7 @@ def _told(work: Work, case: Escalation, finding: Finding, *, mended: bool) -> li
         wanted |= {Role.PI, *(role for step in (chain.steps if chain else ()) for role in step.roles)}
     if urgent or finding not in stalled.OF_PEOPLE:
         wanted.add(Role.ADMIN)
-    return [each for each in people.staff(work.session, wanted) if each[1].unreachable_at is None]
+    return people.reachable(work.session, wanted)
 
 
 # How each finding is mended; False when it cannot be
@@ -241,7 +238,7 @@ def _give_chain(work: Work, case: Escalation) -> bool:
 
 
 def _into_the_present(work: Work, case: Escalation) -> bool:
-    for name in MOMENTS:
+    for name in escalate.MOMENTS:
         if (at := getattr(case, name)) is not None and at > work.now:
             setattr(case, name, work.now)
     case.chain_started_at = min(case.chain_started_at, work.now)
@@ -250,9 +247,9 @@ def _into_the_present(work: Work, case: Escalation) -> bool:
 
 def _page(work: Work, case: Escalation) -> bool:
     at = case.chain_started_at
-    listed = case.kind == escalate.SYMPTOM and Urgency(case.urgency) is Urgency.YELLOW and case.last_paged_at is None
-    if listed and at > work.now:
-        return work.plan(escalate.DIGEST, f"digest:{at.isoformat()}:again:{work.now.isoformat()}", at, 0)
+    if escalate.is_listed(case) and case.last_paged_at is None and at > work.now:
+        escalate.plan_digest(work, at)
+        return True
     work.unplan("planned anew", kind=escalate.NEXT_PAGE, about_id=case.id)
     escalate.page(work, case, again=f":again:{work.now.isoformat()}")
     return True

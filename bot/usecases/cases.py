@@ -7,7 +7,6 @@ from sqlmodel import col, func, select
 from bot.domain import escalation as rules
 from bot.domain import stalled
 from bot.domain.escalation import CaseEvent, CaseState
-from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import CLINICAL
 from bot.store import audit, people
 from bot.store import evidence as came
@@ -15,7 +14,7 @@ from bot.store.adverse_events import CASE
 from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, Subject, Visit
 from bot.store.visits import PLANNED
-from bot.usecases import escalate, forms, lapse, owning, polite, refusals, sae_clock, talk
+from bot.usecases import escalate, forms, lapse, owning, polite, refusals, sae_clock, screens, talk
 from bot.usecases.forms import Field, Form, Values
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -183,7 +182,7 @@ def _ask(work: Work, case: Escalation) -> list[Text]:
         return []
     why, at = coming
     minutes = max(int((at - work.now).total_seconds() // 60), 0)
-    return [Text(f"case.ask.{why}", {"within": how_long(work, minutes)})]
+    return [Text(f"case.ask.{why}", {"within": screens.how_long(work, minutes)})]
 
 
 def _visit_buttons(work: Work, case: Escalation) -> list[list[Button]]:
@@ -457,16 +456,7 @@ def _steps(work: Work, case: Escalation) -> list[Text]:
 
 
 def _age(work: Work, case: Escalation) -> str:
-    return how_long(work, int((work.now - case.opened_at).total_seconds() // 60))
-
-
-def how_long(work: Work, minutes: int) -> str:
-    """Return a time in minutes as one says it: in minutes, hours or days."""
-    if minutes < 120:
-        return work.texts.plural("age.minutes", minutes, work.caller.locale)
-    if minutes < 48 * 60:
-        return work.texts.plural("age.hours", minutes // 60, work.caller.locale)
-    return work.texts.plural("age.days", minutes // 1440, work.caller.locale)
+    return screens.how_long(work, int((work.now - case.opened_at).total_seconds() // 60))
 
 
 # A note
@@ -476,12 +466,6 @@ def start_note(work: Work, args: dict[str, Any]) -> None:
     """Ask for words to keep with a case."""
     case = work.session.get_one(Escalation, args["case"])
     forms.open_form(work, NOTE, case=case.id)
-
-
-def _note_words(_work: Work, _values: Values, text: str) -> Reading[str]:
-    if not text.strip():
-        raise Unreadable("input.text.empty", text)
-    return Reading(text.strip(), False, text)
 
 
 def _keep_note(work: Work, values: Values) -> None:
@@ -497,7 +481,7 @@ NOTE = forms.register(
             Field(
                 "words",
                 "case.ask_note",
-                parse=_note_words,
+                parse=forms.some_words,
                 said_with=lambda _work, values: {"number": values["case"]},
             ),
         ),

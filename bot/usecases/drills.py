@@ -13,10 +13,9 @@ from sqlmodel import Session, col, select
 from bot.domain import drills as timing
 from bot.domain import escalation as rules
 from bot.domain.drills import DrillOutcome, DrillState, Figure, Times
-from bot.domain.escalation import CaseState
-from bot.domain.roles import Role
+from bot.domain.roles import LEADING
 from bot.errors import FollowupError
-from bot.store import people
+from bot.store import outbox, people
 from bot.store.models import Account, AgendaItem, Drill, Escalation, OutboxMessage, StaffMember
 from bot.usecases import escalate, polite
 from bot.work import Button, Lane, Lines, Text, Work
@@ -29,8 +28,6 @@ NEXT_PAGE = "drill.page"
 END = "drill.end"
 SHOWN = 10
 RUNNING = (DrillState.RINGING, DrillState.TAKEN)
-# Who hears how it went.
-LEADING = (Role.PI, Role.COORDINATOR)
 
 
 class DrillOpen(FollowupError):
@@ -71,7 +68,7 @@ def open_drill(session: Session) -> Drill | None:
 _RED = (
     select(Escalation.id)
     .where(
-        col(Escalation.state).in_([state for state in CaseState if state is not CaseState.RESOLVED]),
+        col(Escalation.state).in_(rules.UNRESOLVED),
         col(Escalation.urgency).in_(escalate.REDS),
     )
     .limit(1)
@@ -240,15 +237,9 @@ def _end(work: Work, drill: Drill, outcome: DrillOutcome) -> None:
 
 def _close_pages(work: Work, drill: Drill, key: str, *, pressed: bool) -> None:
     """Show on every page of a drill what became of it."""
-    for message in work.session.exec(
-        select(OutboxMessage).where(
-            OutboxMessage.purpose == PURPOSE,
-            OutboxMessage.about_id == drill.id,
-            OutboxMessage.text_key == "drill.page",
-            col(OutboxMessage.message_id).is_not(None),
-            col(OutboxMessage.pressed_at).is_(None),
-        )
-    ).all():
+    for message in outbox.shown_to_staff(work.session, PURPOSE, drill.id):
+        if message.text_key != "drill.page":
+            continue
         if pressed:
             message.pressed_at = work.now
         account = work.session.get_one(Account, message.account_id)

@@ -27,7 +27,7 @@ from bot.store.models import (
     Subject,
 )
 from bot.usecases import on_call, polite, sae_clock, screens, staff_groups
-from bot.work import Button, Day, Lane, Lines, Text, Work
+from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
 PAGE = "page"
 NEXT_PAGE = "escalation.page"
@@ -38,6 +38,8 @@ SHOWN = 4  # how many of the things told are shown in a page; all of them stay i
 LONGEST_QUOTE = 3000
 SYMPTOM = "symptom"
 REQUEST = "request"
+# When what was last done for a case; a clock that is set back must not put it into the future.
+MOMENTS = ("last_paged_at", "acknowledged_at", "read_back_at", "tried_at")
 REDS = tuple(level.value for level in Urgency if level.is_red)
 BY_STAFF = "value:"  # how the source of a value begins that staff entered
 
@@ -241,13 +243,10 @@ def hand_back(work: Work, staff_id: int) -> None:
 
 
 def _start_paging(work: Work, case: Escalation, also: tuple[StaffMember, Account] | None = None) -> None:
-    if case.kind == SYMPTOM and Urgency(case.urgency) is Urgency.YELLOW:
+    if is_listed(case):
         # One list for all that can wait, so that staff are not flooded.
         case.chain_started_at = next_morning(work)
-        key = f"digest:{case.chain_started_at.isoformat()}"
-        if not work.plan(DIGEST, key, case.chain_started_at, 0) and not _waits(work, key):
-            # The list of that morning has gone out, and then the clock was set back before it.
-            work.plan(DIGEST, f"{key}:{work.now.isoformat()}", case.chain_started_at, 0)
+        plan_digest(work, case.chain_started_at)
         return
     first = _first_page_at(work, case)
     if first <= work.now:
@@ -257,9 +256,22 @@ def _start_paging(work: Work, case: Escalation, also: tuple[StaffMember, Account
         work.plan(NEXT_PAGE, f"page:{case.id}:{first.isoformat()}", first, _id(case.id), subject_id=case.subject_id)
 
 
-def _waits(work: Work, key: str) -> bool:
-    found = select(AgendaItem.id).where(AgendaItem.key == key, AgendaItem.state == "waiting")
-    return work.session.exec(found).first() is not None
+def is_listed(case: Escalation) -> bool:
+    """Return whether a case can wait for the next list instead of being paged at once."""
+    return case.kind == SYMPTOM and Urgency(case.urgency) is Urgency.YELLOW
+
+
+def plan_digest(work: Work, at: datetime) -> None:
+    """Enter the list of that moment, unless it waits already."""
+    key = f"digest:{at.isoformat()}"
+    if work.plan(DIGEST, key, at, 0):
+        return
+    waits = select(AgendaItem.id).where(
+        AgendaItem.kind == DIGEST, AgendaItem.due_at == at, AgendaItem.state == "waiting"
+    )
+    if work.session.exec(waits).first() is None:
+        # It has gone out or was lost, and then the clock was set back before it, or somebody missed it.
+        work.plan(DIGEST, f"{key}:{work.now.isoformat()}", at, 0)
 
 
 def next_morning(work: Work) -> datetime:
@@ -385,7 +397,7 @@ def _page(
     subject = work.session.get_one(Subject, case.subject_id)
     taken = case.acknowledged_by_id is not None
     buttons = [] if taken else [[Button("case.button.acknowledge", "case.acknowledge", {"case": case.id})]]
-    buttons.append([Button("case.button.open", "case.open", {"case": case.id})])
+    buttons.append(to_case(case))
     for account in recipients:
         work.say(
             account,
@@ -443,6 +455,25 @@ def reached(work: Work, case: Escalation) -> None:
     if case.kind == SYMPTOM and Urgency(case.urgency).is_red:
         again = case.lapsed_at is not None and rules.awaits_acknowledgement(CaseState(case.state))
         tell_subject(work, case, "triage.paged_again" if again else "triage.paged", lane=Lane.RED)
+
+
+def tell_member(work: Work, case: Escalation, account: Account, key: str, rows: Keyboard = (), **more: Any) -> None:
+    """Say something about a case to a member of staff, as urgent as it is, with its number, code and a way to it."""
+    said = {
+        "lane": Lane.RED if Urgency(case.urgency).is_red else Lane.AMBER,
+        "purpose": "case",
+        "about_id": case.id,
+        "subject_id": case.subject_id,
+        "number": case.id,
+        "code": work.session.get_one(Subject, case.subject_id).code,
+        **more,
+    }
+    work.say(account, key, [*rows, to_case(case)], **said)
+
+
+def to_case(case: Escalation) -> list[Button]:
+    """Return the row that opens a case."""
+    return [Button("case.button.open", "case.open", {"case": case.id})]
 
 
 def tell_nobody_reached(work: Work, case: Escalation) -> None:
@@ -574,10 +605,12 @@ def pass_on(work: Work, subject: Subject, words: str) -> None:
 
 def quote(words: str) -> Text:
     """Return a person's words as a line of a case."""
-    return Text(
-        "report.line.words",
-        {"words": words if len(words) <= LONGEST_QUOTE else f"{words[:LONGEST_QUOTE]} [...]"},
-    )
+    return Text("report.line.words", {"words": cut(words)})
+
+
+def cut(words: str, longest: int = LONGEST_QUOTE) -> str:
+    """Return somebody's words as far as they fit into a message, with a mark where they go on."""
+    return words if len(words) <= longest else f"{words[:longest]} [...]"
 
 
 def count_open(work: Work) -> int:

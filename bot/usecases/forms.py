@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.parsing import Reading
+from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import Role
 from bot.errors import FollowupError
 from bot.store.models import Dialogue
@@ -64,6 +64,29 @@ class Form:
             if each.name == name:
                 return each
         raise refusals.DialogueEnded(name)
+
+
+def some_words(_work: Work, _values: Values, text: str) -> Reading[str]:
+    """Read any words, without the blanks around them.
+
+    Raises:
+        Unreadable: nothing was said.
+    """
+    words = text.strip()
+    if not words:
+        raise Unreadable("input.text.empty", text)
+    return Reading(words, False, text)
+
+
+def own_words(_work: Work, _values: Values, text: str) -> Reading[str]:
+    """Read a patient's own words, kept exactly as they were typed.
+
+    Raises:
+        Unreadable: nothing was said.
+    """
+    if not text.strip():
+        raise Unreadable("input.text.empty", text)
+    return Reading(text, False, text)
 
 
 FORMS: dict[str, Form] = {}

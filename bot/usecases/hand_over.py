@@ -5,11 +5,10 @@ from typing import Any
 from bot.domain import escalation as rules
 from bot.domain.escalation import CaseState
 from bot.domain.roles import CLINICAL
-from bot.domain.urgency import Urgency
 from bot.store import people
-from bot.store.models import Account, Escalation, StaffMember, Subject
+from bot.store.models import Escalation, StaffMember, Subject
 from bot.usecases import cases, escalate, owning
-from bot.work import Button, Lane, Text, Work
+from bot.work import Button, Text, Work
 
 
 def ask_whom(work: Work, args: dict[str, Any]) -> None:
@@ -27,8 +26,8 @@ def ask_whom(work: Work, args: dict[str, Any]) -> None:
                 plain=True,
             )
         ]
-        for member, account in people.staff(work.session, CLINICAL)
-        if member.id != work.caller.staff_id and account.unreachable_at is None
+        for member, _ in people.reachable(work.session, CLINICAL)
+        if member.id != work.caller.staff_id
     ]
     rows.append([Button("form.button.cancel", "case.open", {"case": case.id})])
     code = work.session.get_one(Subject, case.subject_id).code
@@ -47,27 +46,22 @@ def offer(work: Work, args: dict[str, Any]) -> None:
     case.offered_to_id = member.id
     offered = escalate.step(work, case, "offered", member.name)
     subject = work.session.get_one(Subject, case.subject_id)
-    work.say(
+    escalate.tell_member(
+        work,
+        case,
         account,
         "case.offered",
         [
             [Button("case.button.accept", "case.take_over", {"case": case.id})],
             [Button("case.button.decline", "case.decline", {"case": case.id})],
-            [Button("case.button.open", "case.open", {"case": case.id})],
         ],
-        lane=Lane.RED if Urgency(case.urgency).is_red else Lane.AMBER,
-        purpose="case",
-        about_id=case.id,
-        subject_id=case.subject_id,
         dedupe_key=f"offered:{offered.id}",
         level=Text(escalate.level_of(case)),
-        number=case.id,
-        code=subject.code,
         phone=subject.phone or Text("case.no_phone"),
         name=owning.name_of(work, case),
         summary=escalate.summary_of(case),
     )
-    work.answer("case.offer_sent", [_open(case)], number=case.id, code=subject.code, name=member.name)
+    work.answer("case.offer_sent", [escalate.to_case(case)], number=case.id, code=subject.code, name=member.name)
 
 
 def decline(work: Work, args: dict[str, Any]) -> None:
@@ -81,27 +75,8 @@ def decline(work: Work, args: dict[str, Any]) -> None:
     subject = work.session.get_one(Subject, case.subject_id)
     me = work.session.get_one(StaffMember, work.caller.staff_id)
     if case.acknowledged_by_id is not None and (owner := people.member(work.session, case.acknowledged_by_id)):
-        _tell(work, owner[1], case, subject, me.name)
+        escalate.tell_member(work, case, owner[1], "case.told.declined", name=me.name)
     work.answer("case.declined_by_you", number=case.id, code=subject.code, name=owning.name_of(work, case))
-
-
-def _tell(work: Work, account: Account, case: Escalation, subject: Subject, name: str) -> None:
-    work.say(
-        account,
-        "case.told.declined",
-        [_open(case)],
-        lane=Lane.RED if Urgency(case.urgency).is_red else Lane.AMBER,
-        purpose="case",
-        about_id=case.id,
-        subject_id=case.subject_id,
-        number=case.id,
-        code=subject.code,
-        name=name,
-    )
-
-
-def _open(case: Escalation) -> list[Button]:
-    return [Button("case.button.open", "case.open", {"case": case.id})]
 
 
 def _is_mine(work: Work, case: Escalation) -> bool:

@@ -11,12 +11,10 @@ from typing import Any
 
 from bot.domain.adherence import whole_percent
 from bot.domain.kpi import Durations, Group, Hours, Kpi, Ratio, Span, Stage
-from bot.domain.roles import Role
+from bot.domain.roles import LEADING
 from bot.usecases import kpi_facts
 from bot.work import Button, Day, Lines, Text, Work
 
-# They plan who is on duty; nobody else learns how one colleague compares with another.
-SEES_NAMES = frozenset({Role.PI, Role.COORDINATOR})
 PERSONS = 12  # so many are named, the most often paged first
 UNITS: Mapping[str, int] = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 # From so many of a unit on, the next smaller one is left out.
@@ -36,7 +34,7 @@ def show_period(work: Work, args: dict[str, Any]) -> None:
     found, staff = kpi_facts.measure(work, days)
     if found.cases:
         work.answer("kpi.picture.title", picture=picture(work, found, days))
-    names = {number: member.name for number, member in staff.items()} if work.caller.role in SEES_NAMES else {}
+    names = {number: member.name for number, member in staff.items()} if work.caller.role in LEADING else {}
     offered = [
         Button("kpi.button.days", "kpi.period", {"days": each}, values={"n": each})
         for each in work.protocol.kpi.periods_days

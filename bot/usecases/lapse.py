@@ -8,11 +8,10 @@ from datetime import datetime
 from bot.domain import escalation as rules
 from bot.domain.escalation import CaseEvent, CaseState
 from bot.domain.people import BOT
-from bot.domain.urgency import Urgency
 from bot.store import people
-from bot.store.models import Account, AgendaItem, Escalation, Subject
+from bot.store.models import Account, AgendaItem, Escalation
 from bot.usecases import escalate, polite
-from bot.work import Button, Lane, Text, Work
+from bot.work import Button, Text, Work
 
 
 def watch(work: Work, case: Escalation) -> None:
@@ -61,21 +60,15 @@ def ring_again(work: Work, case: Escalation, why: rules.Lapse) -> None:
 
 
 def _tell_owner(work: Work, case: Escalation, account: Account, why: rules.Lapse) -> None:
-    subject = work.session.get_one(Subject, case.subject_id)
-    work.say(
+    escalate.tell_member(
+        work,
+        case,
         account,
         "case.told.lapsed",
         [
             [Button("case.button.spoke", "case.contact", {"case": case.id, "spoke": True})],
             [Button("case.button.acknowledge", "case.acknowledge", {"case": case.id})],
-            [Button("case.button.open", "case.open", {"case": case.id})],
         ],
-        lane=Lane.RED if Urgency(case.urgency).is_red else Lane.AMBER,
-        purpose="case",
-        about_id=case.id,
-        subject_id=case.subject_id,
         dedupe_key=f"lapsed:{case.id}:{work.now.isoformat()}:{account.id}",
-        number=case.id,
-        code=subject.code,
         why=Text(f"case.lapse.{why}"),
     )

@@ -4,7 +4,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from bot.domain import reminders as reminder_rules
-from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import SUBJECT_SIDE
 from bot.domain.urgency import Urgency
 from bot.domain.visits import TooEarly, VisitKind
@@ -179,12 +178,6 @@ def write(work: Work, visit: Visit) -> None:
     forms.open_form(work, FORM, visit=visit.id, version=visit.plan_version)
 
 
-def _words(_work: Work, _values: Values, text: str) -> Reading[str]:
-    if not text.strip():
-        raise Unreadable("input.text.empty", text)
-    return Reading(text.strip(), False, text)
-
-
 def _finish(work: Work, values: Values) -> None:
     visit = current(work, values)
     if visit is None:
@@ -196,7 +189,7 @@ def _finish(work: Work, values: Values) -> None:
 
 
 FORM = forms.register(
-    Form(WORDS, (Field("words", "visit.ask_words", parse=_words),), _finish, frozenset(SUBJECT_SIDE))
+    Form(WORDS, (Field("words", "visit.ask_words", parse=forms.some_words),), _finish, frozenset(SUBJECT_SIDE))
 )
 
 

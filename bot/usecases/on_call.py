@@ -48,7 +48,7 @@ def whom(work: Work, roles: Collection[str]) -> Reached:
     for whoever should be on call: they are there.
     """
     named = [role for role in roles if role not in (ON_DUTY, SECOND_ON_CALL)]
-    found = _reachable(people.staff(work.session, named))
+    found = people.reachable(work.session, named)
     stand_in = StandIn.NOBODY
     if ON_DUTY in roles:
         first = first_on(work)
@@ -59,8 +59,7 @@ def whom(work: Work, roles: Collection[str]) -> Reached:
         found += second_on(work)
     if not found:
         # The last resort is whoever there is, reachable or not.
-        everybody = people.staff(work.session, [EVERYONE])
-        found = _reachable(everybody) or list(everybody)
+        found = people.reachable(work.session, [EVERYONE]) or list(people.staff(work.session, [EVERYONE]))
     once = {account.id: (member, account) for member, account in found}
     return Reached(sorted(once.values(), key=lambda each: each[0].id or 0), stand_in)
 
@@ -73,12 +72,12 @@ def by_rota(work: Work, level: Level) -> list[Person]:
 
 def first_on(work: Work) -> list[Person]:
     """Return who is first on call: by the rota if it covers this moment, else who set themselves on duty."""
-    return by_rota(work, Level.FIRST) or _reachable(people.staff(work.session, [ON_DUTY]))
+    return by_rota(work, Level.FIRST) or people.reachable(work.session, [ON_DUTY])
 
 
 def second_on(work: Work) -> list[Person]:
     """Return who is second on call by the rota; where it has nobody, the investigators."""
-    return by_rota(work, Level.SECOND) or _reachable(people.staff(work.session, [Role.INVESTIGATOR]))
+    return by_rota(work, Level.SECOND) or people.reachable(work.session, [Role.INVESTIGATOR])
 
 
 def standing_in(work: Work) -> tuple[list[Person], StandIn]:
@@ -86,10 +85,6 @@ def standing_in(work: Work) -> tuple[list[Person], StandIn]:
     named = rota.fallback(work.session)
     if named is not None and rota.is_there(named[1], named[2]):
         return [(named[1], named[2])], StandIn.FALLBACK
-    if rota.begins_at(work.session) is not None and (pi := _reachable(people.staff(work.session, [Role.PI]))):
+    if rota.begins_at(work.session) is not None and (pi := people.reachable(work.session, [Role.PI])):
         return pi, StandIn.FALLBACK
-    return _reachable(people.staff(work.session, [EVERYONE])), StandIn.EVERYONE
-
-
-def _reachable(found: Sequence[Person]) -> list[Person]:
-    return [each for each in found if each[1].unreachable_at is None]
+    return people.reachable(work.session, [EVERYONE]), StandIn.EVERYONE

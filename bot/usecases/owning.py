@@ -5,12 +5,13 @@ Taking over stops the pages; saying what one does tells the patient; each try to
 
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import select
 
 from bot.domain import escalation as rules
 from bot.domain.escalation import CaseEvent, CaseState
 from bot.domain.urgency import Urgency
-from bot.store.models import Escalation, OutboxMessage, StaffMember
+from bot.store import outbox
+from bot.store.models import Escalation, StaffMember
 from bot.usecases import escalate, lapse, sae_clock, staff_groups
 from bot.work import Lane, Text, Work
 
@@ -87,19 +88,7 @@ def own(work: Work, case: Escalation, how: str) -> None:
 
 def close_other_pages(work: Work, case: Escalation) -> None:
     """Show on every page of this case who has it, so that nobody acts twice."""
-    sent = work.session.exec(
-        select(OutboxMessage)
-        .join(StaffMember, col(StaffMember.account_id) == col(OutboxMessage.account_id))
-        .where(
-            # Whoever has left hears no more of it.
-            col(StaffMember.revoked_at).is_(None),
-            OutboxMessage.purpose == escalate.PAGE,
-            OutboxMessage.about_id == case.id,
-            col(OutboxMessage.message_id).is_not(None),
-            col(OutboxMessage.pressed_at).is_(None),
-        )
-    ).all()
-    for message in sent:
+    for message in outbox.shown_to_staff(work.session, escalate.PAGE, case.id):
         message.pressed_at = work.now
         taken = work.text("case.page.taken", message.locale, name=name_of(work, case))
         work.edit(message, f"{message.text}\n\n{taken}")

@@ -135,8 +135,7 @@ def _judge(work: Work, subject: Subject, rows: Sequence[Measurement], *, right: 
 
 def _ask(work: Work, rows: Sequence[Measurement], key: str, action: str, **values: object) -> None:
     first = rows[0]
-    work.forget_plan(SILENCE, first.id or 0)
-    work.plan(
+    work.plan_anew(
         SILENCE,
         f"reading:{first.id}",
         work.now + timedelta(minutes=work.protocol.measures.silence_minutes),

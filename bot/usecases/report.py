@@ -205,8 +205,7 @@ def _watch(work: Work, response: Response, given: dict[str, Value]) -> None:
     questionnaire = questionnaire_of(work, response)
     if not questionnaire.watched and not named_dangers(questionnaire, given):
         return
-    work.forget_plan(SILENCE, response.id or 0)
-    work.plan(
+    work.plan_anew(
         SILENCE,
         f"silence:{response.id}:{work.cause}",
         work.now + timedelta(minutes=SILENCE_MINUTES),
@@ -217,8 +216,7 @@ def _watch(work: Work, response: Response, given: dict[str, Value]) -> None:
 
 def plan_giving_up(work: Work, response: Response) -> None:
     """Close a check-in as far as it went when nobody goes on with it, counted from now."""
-    work.forget_plan(GIVE_UP, response.id or 0)
-    work.plan(
+    work.plan_anew(
         GIVE_UP,
         f"{GIVE_UP}:{response.id}:{work.cause}",
         work.now + timedelta(days=work.protocol.checkin.useful_days),
@@ -569,8 +567,7 @@ def submit(work: Work, response: Response, decision: TriageDecision) -> None:
 
 def plan_list(work: Work, response: Response) -> None:
     """Offer what was recorded once the emergency text has stood alone for a while; again when it changed since."""
-    work.forget_plan(LATER, response.id or 0)
-    work.plan(
+    work.plan_anew(
         LATER,
         f"{LATER}:{response.id}:{work.cause}",
         work.now + timedelta(minutes=LATER_MINUTES),

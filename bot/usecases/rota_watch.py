@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from bot.domain.calendar import Closure
 from bot.domain.reminders import daily_at, out_of_quiet
-from bot.domain.roles import Role
+from bot.domain.roles import LEADING, Role
 from bot.domain.rota import Level, Span, Warned, filled, gaps, is_news
 from bot.store import people, rota
 from bot.store.models import Account, Heartbeat
@@ -17,6 +17,8 @@ from bot.work import Button, Day, Lane, Lines, Text, Work
 
 TOLD = "rota.told"
 A_DAY = timedelta(days=1)
+# Who sees to it that the rota has no gaps.
+KEEPERS = (*LEADING, Role.ADMIN)
 SHOWN = 12  # of the gaps of one message; /oncall shows all
 
 
@@ -101,7 +103,7 @@ def _tell(
     number = int(kept.detail["n"]) + 1 if kept is not None else 1
     detail = {"n": number, "day": work.today.isoformat(), "gaps": [_written(gap) for gap in found]}
     work.session.merge(Heartbeat(name=TOLD, at=work.now, detail=detail))
-    for _, account in people.staff(work.session, [Role.COORDINATOR, Role.PI, Role.ADMIN]):
+    for _, account in people.staff(work.session, KEEPERS):
         work.say(
             account,
             key,

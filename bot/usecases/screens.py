@@ -66,6 +66,16 @@ def phone(work: Work) -> str:
     return work.settings.site_phone
 
 
+def how_long(work: Work, minutes: int, locale: str | None = None) -> str:
+    """Return a time in minutes as one says it: in minutes, hours or days."""
+    locale = locale or work.caller.locale
+    if minutes < 120:
+        return work.texts.plural("age.minutes", minutes, locale)
+    if minutes < 48 * 60:
+        return work.texts.plural("age.hours", minutes // 60, locale)
+    return work.texts.plural("age.days", minutes // 1440, locale)
+
+
 def show_menu(work: Work, key: str = "menu.patient", **values: object) -> None:
     """Show the few big buttons, or what fits whoever has none."""
     role = work.caller.role

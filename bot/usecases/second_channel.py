@@ -23,7 +23,7 @@ from bot.store import second_sends
 from bot.store.models import Account, Escalation, SecondSend, StaffMember
 from bot.store.second_sends import PAGE, TEST, Paged
 from bot.texts import Texts
-from bot.usecases import escalate
+from bot.usecases import escalate, screens
 from bot.work import Lane, Work
 
 log = structlog.get_logger(__name__)
@@ -214,7 +214,7 @@ def _letter(work: Work, send: SecondSend, member: StaffMember) -> Letter:
         "level": work.text("second.level.red" if red else "second.level.amber", account.locale),
         "number": case.id,
         "page": send.page,
-        "age": _age(work, minutes, account.locale),
+        "age": screens.how_long(work, minutes, account.locale),
         "phone": work.settings.site_phone,
         "why": work.text(why, account.locale),
     }
@@ -232,14 +232,6 @@ def _letter(work: Work, send: SecondSend, member: StaffMember) -> Letter:
 def words_of_test(texts: Texts, locale: str) -> tuple[str, str]:
     """Return subject and body of a test, which say that it is one."""
     return texts.text("second.test.subject", locale), texts.text("second.test.body", locale)
-
-
-def _age(work: Work, minutes: int, locale: str) -> str:
-    if minutes < 120:
-        return work.texts.plural("age.minutes", minutes, locale)
-    if minutes < 48 * 60:
-        return work.texts.plural("age.hours", minutes // 60, locale)
-    return work.texts.plural("age.days", minutes // 1440, locale)
 
 
 # What became of it

@@ -6,12 +6,10 @@ A shift is never overwritten: it ends, and another row says who has the time fro
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, select
-
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.rota import Level, Span, gaps, without
-from bot.store import people, rota
-from bot.store.models import Account, OncallFallback, OncallShift, OutboxMessage, StaffMember, SwapOffer
+from bot.store import outbox, people, rota
+from bot.store.models import Account, OncallFallback, OncallShift, StaffMember, SwapOffer
 from bot.usecases import refusals, rota_watch, rota_words
 from bot.work import Button, Lane, Text, Work
 
@@ -57,7 +55,7 @@ def leave(work: Work, staff_id: int) -> None:
     named = rota.fallback(work.session)
     if named is not None and named[0].staff_id == staff_id:
         named[0].ended_at, named[0].ended_by = work.now, work.caller.label
-        for _, account in people.staff(work.session, [Role.COORDINATOR, Role.PI, Role.ADMIN]):
+        for _, account in people.staff(work.session, rota_watch.KEEPERS):
             work.say(account, "oncall.fallback_left", lane=Lane.AMBER, purpose="rota", name=named[1].name)
     rota_watch.changed(work)
 
@@ -120,8 +118,8 @@ def ask_whom(work: Work, args: dict[str, Any]) -> None:
     row = _own(work, args)
     rows = [
         [Button(member.name, "rota.offer_to", {"shift": row.id, "staff": member.id}, plain=True)]
-        for member, account in people.staff(work.session, CLINICAL)
-        if member.id != work.caller.staff_id and account.unreachable_at is None
+        for member, _ in people.reachable(work.session, CLINICAL)
+        if member.id != work.caller.staff_id
     ]
     work.answer("oncall.to_whom" if rows else "oncall.no_colleague", rows, single_use=True, at=_said(work, row))
 
@@ -197,22 +195,9 @@ def _close(work: Work, offer: SwapOffer, state: str) -> None:
     """Bring an offer to its end, and show that on every message of it, so that all see one state."""
     offer.state, offer.answered_at = state, work.now
     work.silence("answered", purpose=OFFER, about_id=offer.id)
-    # A message in the chat of somebody who has left stays as it is: nothing goes there any more.
-    there = {account.id for _, account in people.staff(work.session, CLINICAL)}
-    shown = [
-        message
-        for message in work.session.exec(
-            select(OutboxMessage).where(
-                OutboxMessage.purpose == OFFER,
-                OutboxMessage.about_id == offer.id,
-                col(OutboxMessage.message_id).is_not(None),
-                col(OutboxMessage.keyboard).is_not(None),
-            )
-        ).all()
-        if message.account_id in there
-    ]
-    for message in shown:
-        work.edit(message, work.text("oncall.offer", message.locale, **_rendered(work, offer, message.locale)))
+    for message in outbox.shown_to_staff(work.session, OFFER, offer.id):
+        if message.keyboard is not None:
+            work.edit(message, work.text("oncall.offer", message.locale, **_rendered(work, offer, message.locale)))
     _tell(work, offer)
 
 
@@ -282,8 +267,7 @@ def ask_fallback(work: Work, _args: object = None) -> None:
     """Ask who is paged when nobody is on call."""
     rows = [
         [Button(member.name, "rota.set_fallback", {"staff": member.id}, plain=True)]
-        for member, account in people.staff(work.session, CLINICAL)
-        if account.unreachable_at is None
+        for member, _ in people.reachable(work.session, CLINICAL)
     ]
     work.answer("oncall.which_fallback" if rows else "oncall.no_colleague", rows, single_use=True, at="")
 

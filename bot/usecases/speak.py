@@ -8,7 +8,6 @@ from typing import Any
 
 from bot.domain.freetext import Findings, Status, scan
 from bot.domain.lexicon import Concept
-from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import STAFF, SUBJECT_SIDE, Role
 from bot.domain.urgency import Urgency
 from bot.store import people
@@ -293,18 +292,12 @@ def write(work: Work, _args: object = None) -> None:
     forms.open_form(work, FORM)
 
 
-def _words(_work: Work, _values: Values, text: str) -> Reading[str]:
-    if not text.strip():
-        raise Unreadable("input.text.empty", text)
-    return Reading(text, False, text)
-
-
 def _finish(work: Work, values: Values) -> None:
     _pass_on(work, values["words"], "team.message_passed_on")
 
 
 FORM = forms.register(
-    Form(MESSAGE, (Field("words", "team.ask_words", parse=_words),), _finish, frozenset(SUBJECT_SIDE))
+    Form(MESSAGE, (Field("words", "team.ask_words", parse=forms.own_words),), _finish, frozenset(SUBJECT_SIDE))
 )
 
 

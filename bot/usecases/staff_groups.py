@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
-from bot.domain.roles import Role
+from bot.domain.roles import LEADING, Role
 from bot.domain.urgency import Urgency
 from bot.store.models import Account, Escalation, StaffGroup
 from bot.work import Lane, Work
 
 # Who may put the bot into a group of staff.
-ADDING = frozenset({Role.COORDINATOR, Role.PI, Role.ADMIN})
+ADDING = frozenset({*LEADING, Role.ADMIN})
 PURPOSE = "group"
 
 _OPEN = (

@@ -45,7 +45,7 @@ def show(work: Work, args: dict[str, Any]) -> None:
         .order_by(col(CaseMessage.id).desc())
         .limit(SHOWN)
     ).all()
-    rows = [[Button("case.button.open", "case.open", {"case": case.id})]]
+    rows = [escalate.to_case(case)]
     if CaseState(case.state) is not CaseState.RESOLVED and work.caller.role in CLINICAL:
         rows.insert(0, [Button("case.button.reply", "case.reply", {"case": case.id})])
     work.answer("case.talk", rows, number=case.id, code=subject.code, lines=_lines(work, list(reversed(found))))
@@ -61,7 +61,7 @@ def _lines(work: Work, found: Sequence[CaseMessage]) -> Lines:
                 {
                     "at": work.texts.moment(each.at, work.settings.zone, work.caller.locale),
                     "by": owning.by_whom(work, each.by),
-                    "words": each.words if len(each.words) <= longest else f"{each.words[:longest]} [...]",
+                    "words": escalate.cut(each.words, longest),
                 },
             )
             for each in found
@@ -87,13 +87,11 @@ def start_reply(work: Work, args: dict[str, Any]) -> None:
     forms.open_form(work, REPLY_FORM, case=case.id, code=subject.code, locale=readers[0].locale)
 
 
-def _reply_words(_work: Work, _values: Values, text: str) -> Reading[str]:
-    words = text.strip()
-    if not words:
-        raise Unreadable("input.text.empty", text)
-    if len(words) > LONGEST:
+def _reply_words(work: Work, values: Values, text: str) -> Reading[str]:
+    reading = forms.some_words(work, values, text)
+    if len(reading.value) > LONGEST:
         raise Unreadable("case.reply.too_long", text)
-    return Reading(words, False, text)
+    return reading
 
 
 def _send_reply(work: Work, values: Values) -> None:
@@ -125,7 +123,7 @@ def _send_reply(work: Work, values: Values) -> None:
             phone=work.settings.site_phone,
         )
     owning.wrote(work, case)
-    work.answer("case.reply.sent", [[Button("case.button.open", "case.open", {"case": case.id})]], code=subject.code)
+    work.answer("case.reply.sent", [escalate.to_case(case)], code=subject.code)
 
 
 def not_delivered(work: Work, message: OutboxMessage) -> None:
@@ -134,16 +132,13 @@ def not_delivered(work: Work, message: OutboxMessage) -> None:
     case = work.session.get_one(Escalation, said.escalation_id)
     subject = work.session.get_one(Subject, case.subject_id)
     for account in escalate.recipients(work, case):
-        work.say(
+        escalate.tell_member(
+            work,
+            case,
             account,
             "case.reply.not_delivered",
-            [[Button("case.button.open", "case.open", {"case": case.id})]],
-            lane=Lane.RED if Urgency(case.urgency).is_red else Lane.AMBER,
             purpose="staff",
-            subject_id=case.subject_id,
             dedupe_key=f"talk.failed:{message.id}:{account.id}",
-            number=case.id,
-            code=subject.code,
             phone=subject.phone or Text("case.no_phone"),
         )
 
@@ -157,12 +152,6 @@ def start_answer(work: Work, args: dict[str, Any]) -> None:
     if case.subject_id != work.caller.subject_id:
         raise refusals.DialogueEnded
     forms.open_form(work, ANSWER_FORM)
-
-
-def _answer_words(_work: Work, _values: Values, text: str) -> Reading[str]:
-    if not text.strip():
-        raise Unreadable("input.text.empty", text)
-    return Reading(text, False, text)
 
 
 def _take_answer(work: Work, values: Values) -> None:
@@ -185,23 +174,16 @@ def take(work: Work, subject: Subject, words: str, *, any_time: bool = False) ->
     _keep(work, case, words)
     answered = escalate.step(work, case, "answered")
     for account in escalate.recipients(work, case):
-        work.say(
+        escalate.tell_member(
+            work,
+            case,
             account,
             "case.answered",
-            [
-                [Button("case.button.reply", "case.reply", {"case": case.id})],
-                [Button("case.button.open", "case.open", {"case": case.id})],
-            ],
-            lane=Lane.RED if Urgency(case.urgency).is_red else Lane.AMBER,
-            purpose="case",
-            about_id=case.id,
-            subject_id=subject.id,
+            [[Button("case.button.reply", "case.reply", {"case": case.id})]],
             dedupe_key=f"answered:{answered.id}:{account.id}",
             level=Text(escalate.level_of(case)),
-            number=case.id,
-            code=subject.code,
             who=Text(f"relation.{work.caller.role}"),
-            words=words if len(words) <= LONGEST else f"{words[:LONGEST]} [...]",
+            words=escalate.cut(words),
         )
     work.answer(
         "case.answer_passed_on", [[Button("menu.button.unwell", "menu.unwell")]], phone=work.settings.site_phone
@@ -260,5 +242,5 @@ REPLY_FORM = forms.register(
     )
 )
 ANSWER_FORM = forms.register(
-    Form(ANSWER, (Field("words", "case.ask_answer", parse=_answer_words),), _take_answer, frozenset(SUBJECT_SIDE))
+    Form(ANSWER, (Field("words", "case.ask_answer", parse=forms.own_words),), _take_answer, frozenset(SUBJECT_SIDE))
 )

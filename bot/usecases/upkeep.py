@@ -93,7 +93,7 @@ def set_back(work: Work, step: timedelta, kinds: Collection[str]) -> None:
     for case in work.session.exec(select(Escalation).where(Escalation.state != CaseState.RESOLVED)).all():
         if case.chain_started_at > work.now:
             case.chain_started_at -= step
-        for name in ("last_paged_at", "acknowledged_at", "read_back_at", "tried_at"):
+        for name in escalate.MOMENTS:
             at = getattr(case, name)
             if at is not None and at > work.now:
                 setattr(case, name, at - step)
