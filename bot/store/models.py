@@ -208,6 +208,7 @@ class Subject(Audited, table=True):
     ferritin_interval_days: int | None = None
     first_injection_on: date | None = None
     reminder_at: time | None = None
+    dose_rhythm: str = "daily"  # how often tablets are asked about: bot.domain.adherence.Rhythm
     phone: str | None = Field(default=None, sa_type=Encrypted)
     enrolled_at: datetime
     enrolled_by: str
@@ -224,7 +225,7 @@ class SubjectChange(Audited, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     subject_id: int = Field(foreign_key="subject.id", index=True)
-    what: str  # arm | state | cbc | injection | ferritin: for a kind of visit, its interval
+    what: str  # arm | state | dose_rhythm | cbc | injection | ferritin: for a kind of visit, its interval
     old: str | None = None  # a code, or days; None: as the protocol says
     new: str
     from_on: date | None = None
@@ -247,19 +248,84 @@ class Weight(Audited, table=True):
 
 
 class DoseOrder(Audited, table=True):
-    """Deferasirox as staff ordered it; a new order ends the one before."""
+    """Deferasirox as staff ordered it; of the orders that cover a day the one that was given last counts."""
 
     __tablename__ = "dose_order"
 
     id: int | None = Field(default=None, primary_key=True)
     subject_id: int = Field(foreign_key="subject.id", index=True)
     formulation: str
-    tablets: Decimal = Field(sa_type=Numeric(4, 2))
+    tablets: Decimal = Field(sa_type=Numeric(4, 2))  # at a time
+    times_a_day: int = 1
     strength_mg: int
     from_on: date
     until_on: date | None = None
+    reason: str | None = Field(default=None, sa_type=Encrypted)  # why it was changed
     ordered_at: datetime
     ordered_by: str
+    void: bool = False  # entered by mistake: it never held
+    voided_because: str | None = Field(default=None, sa_type=Encrypted)
+
+
+class DoseChange(Audited, table=True):
+    """A doctor's word on the tablets from a day on: pause them, go on, or end them."""
+
+    __tablename__ = "dose_change"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    what: str  # bot.domain.dosing.Change: hold | resume | stop
+    from_on: date
+    reason: str = Field(sa_type=Encrypted)
+    decided_by: str = Field(sa_type=Encrypted)  # who decided it, in the words of who entered it
+    recorded_at: datetime
+    recorded_by: str
+    void: bool = False
+    voided_because: str | None = Field(default=None, sa_type=Encrypted)
+
+
+class DoseReview(Audited, table=True):
+    """A question to an investigator about a dose, and what was concluded; nothing but a person answers it."""
+
+    __tablename__ = "dose_review"
+    __table_args__ = (Index("ix_dose_review_open", "state", "subject_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    rule: str  # the id of the rule that opened it
+    key: str = Field(unique=True)  # what it is about: the same news opens one review
+    measurement_id: int | None = Field(default=None, foreign_key="measurement.id")
+    facts: dict[str, Any] = Field(default_factory=dict, sa_type=Json)  # the values it rests on, as they were
+    state: str = "open"  # open | concluded | withdrawn
+    case_id: int | None = Field(default=None, foreign_key="escalation.id")
+    told: list[str] = Field(default_factory=list, sa_type=Json)  # who was told of it (staff labels)
+    opened_at: datetime
+    conclusion: str | None = None
+    words: str | None = Field(default=None, sa_type=Encrypted)  # of the conclusion, or of the withdrawal
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+
+class TabletCount(Audited, table=True):
+    """Tablets that were given out, brought back, or counted at home; the highest version counts."""
+
+    __tablename__ = "tablet_count"
+    __table_args__ = (UniqueConstraint("occasion", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    occasion: str  # what the versions of one count share
+    version: int = 1
+    kind: str  # bot.domain.tablet_counts.CountKind: dispensed | returned | at_home
+    counted_on: date
+    tablets: Decimal = Field(sa_type=Numeric(6, 2))
+    strength_mg: int
+    source: str  # staff | patient
+    evidence_id: int | None = Field(default=None, foreign_key="evidence.id")  # the photo
+    void: bool = False
+    reason: str | None = Field(default=None, sa_type=Encrypted)  # of a correction
+    recorded_at: datetime
+    recorded_by: str
 
 
 class Consent(Audited, table=True):
@@ -350,7 +416,8 @@ class DoseReport(Audited, table=True):
     day_on: date
     version: int = 1
     status: str  # bot.domain.adherence.DoseStatus
-    reason: str | None = None
+    reasons: list[str] = Field(default_factory=list, sa_type=Json)  # codes of the protocol's skip_reasons
+    source: str = "daily"  # daily | weekly | staff: which question it answers, or staff who were told
     said: str | None = Field(default=None, sa_type=Encrypted)
     reported_at: datetime
     reported_by: str
@@ -407,6 +474,20 @@ class Measurement(Audited, table=True):
     reason: str | None = Field(default=None, sa_type=Encrypted)  # of a correction
     entered_at: datetime
     entered_by: str
+
+
+class LabRelease(Audited, table=True):
+    """Staff let a subject see verified blood values drawn up to a day."""
+
+    __tablename__ = "lab_release"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subject_id: int = Field(foreign_key="subject.id", index=True)
+    until_on: date
+    released_at: datetime
+    released_by: str
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
 
 
 # Symptom reports

@@ -11,7 +11,18 @@ from bot.domain.visits import InFuture, VisitKind, has_visits
 from bot.protocol.model import Arm
 from bot.store import audit, people, visits
 from bot.store.models import Dialogue, DoseOrder, Subject
-from bot.usecases import enrol, forms, history, plan, reasons, record_visit, screens, staff_queries, tablets
+from bot.usecases import (
+    dose_days,
+    enrol,
+    forms,
+    history,
+    plan,
+    reasons,
+    record_visit,
+    screens,
+    staff_queries,
+    tablets,
+)
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayTooFar
 from bot.usecases.requests import settle_visit
@@ -79,7 +90,7 @@ def change(
 
 def _stop_tablets(work: Work, subject: Subject, on: date) -> None:
     """End the order the day before, and take back every question about tablets that has not left yet."""
-    for order in tablets.orders_of(work.session, subject):
+    for order in dose_days.orders_of(work.session, subject):
         if order.until_on is None or order.until_on >= on:
             order.until_on = on - timedelta(days=1)
     work.session.flush()
@@ -128,7 +139,7 @@ def _finish(work: Work, values: Values) -> None:
 
 def _ordered(work: Work, subject: Subject, values: Values) -> Order | None:
     if values.get("order") == AS_BEFORE:
-        last = tablets.orders_of(work.session, subject)[0]
+        last = dose_days.orders_of(work.session, subject)[0]
         return Order(last.formulation, last.tablets, last.strength_mg)
     if "tablets" not in values:
         return None
@@ -197,7 +208,7 @@ def _begins_tablets(work: Work, values: Values) -> bool:
 
 
 def _had_tablets(work: Work, values: Values) -> bool:
-    return _begins_tablets(work, values) and bool(tablets.orders_of(work.session, _subject(work, values)))
+    return _begins_tablets(work, values) and bool(dose_days.orders_of(work.session, _subject(work, values)))
 
 
 def _orders_anew(work: Work, values: Values) -> bool:
@@ -214,7 +225,7 @@ def _said(work: Work, values: Values) -> dict[str, object]:
 
 
 def _said_order(work: Work, values: Values) -> dict[str, object]:
-    last = tablets.orders_of(work.session, _subject(work, values))[0]
+    last = dose_days.orders_of(work.session, _subject(work, values))[0]
     return {
         "tablets": str(last.tablets.normalize()),
         "strength": last.strength_mg,

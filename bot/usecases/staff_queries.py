@@ -20,7 +20,19 @@ from bot.store import audit, evidence, people
 from bot.store import visits as stored
 from bot.store.models import DoseOrder, Escalation, Response, Subject, Weight
 from bot.texts import number
-from bot.usecases import cases, enrol, escalate, history, reach, reasons, refusals, screens, silent, tablets, zones
+from bot.usecases import (
+    cases,
+    dose_days,
+    enrol,
+    escalate,
+    history,
+    reach,
+    reasons,
+    refusals,
+    screens,
+    silent,
+    zones,
+)
 from bot.usecases.visit_names import named, short
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -199,7 +211,7 @@ def _reach(work: Work, subject: Subject) -> Lines:
 
 
 def _tablets_line(work: Work, subject: Subject) -> Text:
-    order = tablets.order_on(work.session, subject, work.today)
+    order = dose_days.order_on(work.session, subject, work.today)
     if not work.protocol.arms[subject.arm].tablets or order is None:
         return Text("patient.tablets.none")
     return Text("patient.tablets", _order_values(work, subject, order))
@@ -246,19 +258,19 @@ def open_adherence(work: Work, args: dict[str, Any]) -> None:
 def show_adherence(work: Work, subject: Subject) -> None:
     """Show the tablets of one subject as numbers and as a calendar."""
     audit.record(work.session, "adherence.viewed", entity="subject", entity_id=subject.id)
-    first_on = tablets.started_on(work, subject)
+    first_on = dose_days.started_on(work, subject)
     if not work.protocol.arms[subject.arm].tablets or first_on is None:
         work.answer("adherence.none", code=subject.code)
         return
     last_on = work.today
-    known = tablets.statuses(work.session, subject, first_on, last_on)
+    known = dose_days.statuses(work.session, subject, first_on, last_on)
     if known[last_on] is DoseStatus.UNKNOWN and first_on < last_on:
         # Today is not over: a question still open is no gap.
         last_on -= timedelta(days=1)
         known.pop(work.today)
     whole = figures.adherence(known, first_on, last_on)
     recent = figures.adherence(known, max(first_on, last_on - timedelta(days=27)), last_on)
-    order = tablets.order_on(work.session, subject, last_on)
+    order = dose_days.order_on(work.session, subject, last_on)
     work.answer(
         "adherence.summary",
         picture=_calendar(work, subject, known, whole, recent),
@@ -285,8 +297,8 @@ def percent(share: Any) -> str:
 
 def _reasons(work: Work, subject: Subject, first_on: date, last_on: date) -> Lines:
     """Return why tablets were not taken, the most frequent reason first."""
-    reports = tablets.reports_of(work.session, subject, first_on, last_on).values()
-    counted = Counter(report.reason for report in reports if report.reason is not None)
+    reports = dose_days.reports_of(work.session, subject, first_on, last_on).values()
+    counted = Counter(code for report in reports for code in report.reasons)
     texts = {reason.code: reason.text for reason in work.protocol.skip_reasons}
     ranked = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
     return Lines(

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date, time, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam
-from sqlmodel import Session, col, func, select
+from sqlmodel import select
 
 from bot.domain import reminders as reminder_rules
 from bot.domain.adherence import DoseStatus
@@ -13,9 +12,9 @@ from bot.domain.parsing import Reading, Unreadable
 from bot.domain.participation import ParticipationState, may_be_asked
 from bot.domain.roles import SUBJECT_SIDE
 from bot.domain.urgency import Urgency
-from bot.store import agenda, reach
-from bot.store.models import AgendaItem, DoseOrder, DosePrompted, DoseReport, Subject
-from bot.usecases import escalate, forms, polite, report, screens, speak
+from bot.store import agenda
+from bot.store.models import AgendaItem, DosePrompted, DoseReport, Subject
+from bot.usecases import dose_days, escalate, forms, polite, report, screens, speak
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.work import Button, Day, Text, Work
 
@@ -25,7 +24,6 @@ KINDS = (PROMPT, NUDGE)
 A_MOMENT = timedelta(minutes=1)
 REASON = "dose.reason"
 NUDGE_AFTER_AT_LEAST = timedelta(minutes=30)
-NOT_YET = "not_yet"  # an answer that is asked about once more, not yet the status of a day
 
 
 def replan(work: Work, subject: Subject) -> None:
@@ -89,9 +87,9 @@ def _pointless(work: Work, subject: Subject, day: date) -> str | None:
     """Return why a day is not asked about, or None when it is."""
     if not may_be_asked(ParticipationState(subject.state)) or not screens.takes_tablets(work, subject):
         return "not to be asked"
-    if order_on(work.session, subject, day) is None:
+    if dose_days.order_on(work.session, subject, day) is None:
         return "nothing ordered"
-    return None if _is_open(latest_report(work.session, subject, day)) else "answered already"
+    return None if _is_open(dose_days.latest_report(work.session, subject, day)) else "answered already"
 
 
 def ask_too(work: Work, subject: Subject) -> date | None:
@@ -118,8 +116,8 @@ def nudge(work: Work, item: AgendaItem) -> str:
     day = date.fromisoformat(item.detail["day"])
     if not may_be_asked(ParticipationState(subject.state)):
         return "not to be asked"
-    report = latest_report(work.session, subject, day)
-    if report is not None and report.status != NOT_YET:
+    report = dose_days.latest_report(work.session, subject, day)
+    if report is not None and report.status != dose_days.NOT_YET:
         return "answered already"
     if (held := polite.hold_back(work, subject, item)) is not None:
         return held
@@ -172,7 +170,7 @@ def answer_buttons(day: date, *, nudged: bool = False) -> list[list[Button]]:
     args = {"day": day.isoformat()}
     rows = [[Button("tablets.button.taken", "tablets.answer", {**args, "status": DoseStatus.TAKEN})]]
     if not nudged:
-        rows.append([Button("tablets.button.not_yet", "tablets.answer", {**args, "status": NOT_YET})])
+        rows.append([Button("tablets.button.not_yet", "tablets.answer", {**args, "status": dose_days.NOT_YET})])
     rows.append([Button("tablets.button.not_today", "tablets.answer", {**args, "status": DoseStatus.NOT_TAKEN})])
     return rows
 
@@ -189,8 +187,8 @@ def show_mine(work: Work, _args: object = None) -> None:
     open_days = [
         day
         for back in range(work.protocol.dose_prompt.answerable_days + 1)
-        if order_on(work.session, subject, day := work.today - timedelta(days=back)) is not None
-        and _is_open(latest_report(work.session, subject, day))
+        if dose_days.order_on(work.session, subject, day := work.today - timedelta(days=back)) is not None
+        and _is_open(dose_days.latest_report(work.session, subject, day))
     ]
     if not open_days:
         work.answer("tablets.all_answered", phone=screens.phone(work))
@@ -205,7 +203,7 @@ def show_mine(work: Work, _args: object = None) -> None:
 
 
 def _is_open(report: DoseReport | None) -> bool:
-    return report is None or report.status == NOT_YET
+    return report is None or report.status == dose_days.NOT_YET
 
 
 def answer(work: Work, args: dict[str, Any]) -> None:
@@ -218,7 +216,7 @@ def answer(work: Work, args: dict[str, Any]) -> None:
     if (work.today - day).days > work.protocol.dose_prompt.answerable_days:
         work.answer("tablets.too_late", phone=screens.phone(work))
         return
-    present = latest_report(work.session, subject, day)
+    present = dose_days.latest_report(work.session, subject, day)
     if present is not None and present.status == status:
         work.note("toast.already_recorded")
         return
@@ -227,7 +225,7 @@ def answer(work: Work, args: dict[str, Any]) -> None:
         forms.open_form(work, REASON_FORM, day=args["day"])
         return
     keep(work, subject, day, status)
-    if status == NOT_YET:
+    if status == dose_days.NOT_YET:
         work.answer("tablets.thanks_not_yet")
     else:
         work.unplan("taken", key=_nudge_key(subject, day))
@@ -237,20 +235,29 @@ def answer(work: Work, args: dict[str, Any]) -> None:
 def asked_and_open(work: Work, subject: Subject, day: date) -> bool:
     """Tell whether the question about a day was put and still waits for its answer."""
     put = select(DosePrompted.id).where(DosePrompted.subject_id == subject.id, DosePrompted.day_on == day)
-    return work.session.exec(put).first() is not None and _is_open(latest_report(work.session, subject, day))
+    return work.session.exec(put).first() is not None and _is_open(
+        dose_days.latest_report(work.session, subject, day)
+    )
 
 
 def keep(
-    work: Work, subject: Subject, day: date, status: str, reason: str | None = None, said: str | None = None
+    work: Work,
+    subject: Subject,
+    day: date,
+    status: str,
+    reasons: Sequence[str] = (),
+    said: str | None = None,
+    source: str = "daily",
 ) -> DoseReport:
     """Write down what was said about a day, as a new version; the earlier ones stay (DI-03)."""
-    before = latest_report(work.session, subject, day)
+    before = dose_days.latest_report(work.session, subject, day)
     report = DoseReport(
         subject_id=subject.id or 0,
         day_on=day,
         version=before.version + 1 if before else 1,
         status=status,
-        reason=reason,
+        reasons=list(reasons),
+        source=source,
         said=said,
         reported_at=work.now,
         reported_by=work.caller.label,
@@ -277,7 +284,7 @@ def _finish_reason(work: Work, values: Values) -> None:
     subject = screens.subject_of(work)
     code, _, said = values["reason"].partition(":")
     day = date.fromisoformat(values["day"])
-    keep(work, subject, day, DoseStatus.NOT_TAKEN, code, said or None)
+    keep(work, subject, day, DoseStatus.NOT_TAKEN, [code], said or None)
     work.unplan("answered", key=_nudge_key(subject, day))
     reason = next(each for each in work.protocol.skip_reasons if each.code == code)
     if said and speak.react_to_danger(work, said):
@@ -312,86 +319,6 @@ REASON_FORM = forms.register(
         frozenset(SUBJECT_SIDE),
     )
 )
-
-
-# What is known
-
-
-_ORDERS = select(DoseOrder).where(DoseOrder.subject_id == bindparam("subject_id")).order_by(col(DoseOrder.id).desc())
-
-
-def orders_of(session: Session, subject: Subject) -> Sequence[DoseOrder]:
-    """Return all orders of a subject, the newest first."""
-    return session.exec(_ORDERS, params={"subject_id": subject.id}).all()
-
-
-def in_force(orders: Sequence[DoseOrder], day: date) -> DoseOrder | None:
-    """Return the order that was in force on a day; of several the one that was given last."""
-    for order in orders:
-        if order.from_on <= day and (order.until_on is None or day <= order.until_on):
-            return order
-    return None
-
-
-def order_on(session: Session, subject: Subject, day: date) -> DoseOrder | None:
-    return in_force(orders_of(session, subject), day)
-
-
-def latest_report(session: Session, subject: Subject, day: date) -> DoseReport | None:
-    return reports_of(session, subject, day, day).get(day)
-
-
-_REPORTS = (
-    select(DoseReport)
-    .where(
-        DoseReport.subject_id == bindparam("subject_id"),
-        DoseReport.day_on >= bindparam("first_on"),
-        DoseReport.day_on <= bindparam("last_on"),
-    )
-    .order_by(col(DoseReport.version))
-)
-
-
-def reports_of(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseReport]:
-    """Return what was said of each day, the newest version; days without a word are left out."""
-    given = {"subject_id": subject.id, "first_on": first_on, "last_on": last_on}
-    reports = session.exec(_REPORTS, params=given).all()
-    return {each.day_on: each for each in reports}
-
-
-def statuses(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseStatus]:
-    """Return what is known of each day: reported, not known, asked in vain, or nothing ordered."""
-    orders = orders_of(session, subject)
-    in_vain = asked_in_vain(session, subject)
-    reports = reports_of(session, subject, first_on, last_on)
-    known: dict[date, DoseStatus] = {}
-    for day in (first_on + timedelta(days=number) for number in range((last_on - first_on).days + 1)):
-        if in_force(orders, day) is None:
-            known[day] = DoseStatus.NOT_ORDERED
-        elif day not in reports or reports[day].status == NOT_YET:
-            known[day] = DoseStatus.NOT_DELIVERED if day in in_vain else DoseStatus.UNKNOWN
-        else:
-            known[day] = DoseStatus(reports[day].status)
-    return known
-
-
-def asked_in_vain(session: Session, subject: Subject) -> set[date]:
-    """Return the days whose question reached nobody's phone (DI-17)."""
-    put: dict[date, list[str]] = {}
-    for key, state in reach.fates(session, (PROMPT, polite.REMINDER), subject_id=subject.id):
-        # A reminder that asked about tablets too has their day in its key; the others have none.
-        for day in (date.fromisoformat(part) for part in key.split(":") if part.count("-") == 2):
-            put.setdefault(day, []).append(state)
-    return {day for day, states in put.items() if reach.in_vain(states)}
-
-
-def started_on(work: Work, subject: Subject) -> date | None:
-    """Return the first day that was asked about or answered: the start of what can be counted."""
-    asked = work.session.exec(
-        select(func.min(DosePrompted.day_on)).where(DosePrompted.subject_id == subject.id)
-    ).one()
-    said = work.session.exec(select(func.min(DoseReport.day_on)).where(DoseReport.subject_id == subject.id)).one()
-    return min((day for day in (asked, said) if day is not None), default=None)
 
 
 def after_skipped(work: Work, item: AgendaItem) -> None:

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select, update
 from bot.cipher import Cipher, KeyRefused
 from bot.store import audit, schema
 from bot.store.audit import AuditBypassed
-from bot.store.models import Account, AuditEntry, InboxUpdate, StaffMember
+from bot.store.models import Account, AuditEntry, DoseReport, InboxUpdate, StaffMember
 from bot.store.session import Store
 from tests.conftest import KEY, START
 
@@ -40,6 +40,33 @@ def test_migrations_go_down_to_nothing_and_up_again(store: Store) -> None:
     assert set(schema.tables(store)) <= {"alembic_version"}
     schema.upgrade(store)
     assert schema.differences(store) == []
+
+
+SAID_OF_TWO_DAYS = (
+    "INSERT INTO subject (id, code, site, arm, locale, birth_year, state, timezone, cbc_interval_days, enrolled_at, "
+    "enrolled_by, state_changed_at) "
+    "VALUES (1, 'S-001', 'HZ', 'TG2', 'zh', 1950, 'on_study', 'Asia/Shanghai', 7, :at, 'staff:1', :at)",
+    "INSERT INTO dose_report (subject_id, day_on, version, status, reason, reported_at, reported_by) "
+    "VALUES (1, '2026-11-01', 1, 'not_taken', 'RAN_OUT', :at, 'p'), (1, '2026-11-02', 1, 'taken', NULL, :at, 'p')",
+)
+
+
+def test_a_days_reason_becomes_a_list_of_reasons_and_back(store: Store) -> None:
+    before = "0015"
+    schema.downgrade(store, before)
+    with store.engine.begin() as connection:
+        for statement in SAID_OF_TWO_DAYS:
+            connection.execute(text(statement), {"at": START})
+    schema.upgrade(store)
+
+    def reasons(session: Session) -> list[list[str]]:
+        return [each.reasons for each in session.exec(select(DoseReport).order_by(col(DoseReport.id))).all()]
+
+    assert store.read_now(reasons) == [["RAN_OUT"], []]
+    schema.downgrade(store, before)
+    with store.engine.begin() as connection:
+        kept = connection.execute(text("SELECT reason FROM dose_report ORDER BY id")).scalars().all()
+    assert kept == ["RAN_OUT", None]
 
 
 def test_a_database_of_a_newer_bot_is_refused(store: Store) -> None:

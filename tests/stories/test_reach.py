@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from bot.store.models import Account, AgendaItem, Escalation, EscalationStep, OutboxMessage, Subject
 from bot.story.people import Person
 from bot.story.stage import Stage
-from bot.usecases import tablets
+from bot.usecases import dose_days
 from bot.work import Lane, Work
 from tests.people import Study, begin, study
 from tests.stories.conftest import World
@@ -85,7 +85,7 @@ async def test_tablets_asked_in_vain_are_not_shown_as_unanswered(study: Study) -
     def known(work: Work) -> list[str]:
         anna = work.session.exec(select(Subject).where(Subject.code == "S-001")).one()
         first = date(2026, 11, 2)
-        return list(tablets.statuses(work.session, anna, first, first + timedelta(days=2)).values())
+        return list(dose_days.statuses(work.session, anna, first, first + timedelta(days=2)).values())
 
     assert await study.stage.within(known) == ["unknown", "not_delivered", "not_delivered"]
     await study.coordinator.says("/adherence S-001")

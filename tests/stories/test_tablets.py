@@ -20,7 +20,7 @@ def evening(day: int, hour: int = 18, minute: int = 0) -> datetime:
 
 async def said(study: Study) -> list[tuple[str, str, str | None]]:
     reports = await rows(study.stage, DoseReport)
-    return [(report.day_on.isoformat(), report.status, report.reason) for report in reports]
+    return [(report.day_on.isoformat(), report.status, ", ".join(report.reasons) or None) for report in reports]
 
 
 class TestAsking:
@@ -125,7 +125,7 @@ class TestReasons:
         await study.anna.taps("tablets.button.not_today")
         await study.anna.says("药太苦: 吃不下")
         report = (await rows(study.stage, DoseReport))[-1]
-        assert (report.reason, report.said) == ("OTHER", "药太苦: 吃不下")
+        assert (report.reasons, report.said) == (["OTHER"], "药太苦: 吃不下")
 
     async def test_not_today_counts_even_if_no_reason_follows(self, study: Study) -> None:
         await study.stage.until(evening(0))

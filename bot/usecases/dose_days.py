@@ -1,0 +1,91 @@
+"""What is known of each day's tablets: ordered or not, asked or not, and what was said."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from sqlalchemy import bindparam
+from sqlmodel import Session, col, func, select
+
+from bot.domain.adherence import DoseStatus
+from bot.store import reach
+from bot.store.models import DoseOrder, DosePrompted, DoseReport, Subject
+from bot.usecases import polite
+from bot.work import Work
+
+NOT_YET = "not_yet"  # an answer that is asked about once more, not yet the status of a day
+
+_ORDERS = select(DoseOrder).where(DoseOrder.subject_id == bindparam("subject_id")).order_by(col(DoseOrder.id).desc())
+
+
+def orders_of(session: Session, subject: Subject) -> Sequence[DoseOrder]:
+    """Return all orders of a subject, the newest first."""
+    return session.exec(_ORDERS, params={"subject_id": subject.id}).all()
+
+
+def in_force(orders: Sequence[DoseOrder], day: date) -> DoseOrder | None:
+    """Return the order that was in force on a day; of several the one that was given last."""
+    for order in orders:
+        if not order.void and order.from_on <= day and (order.until_on is None or day <= order.until_on):
+            return order
+    return None
+
+
+def order_on(session: Session, subject: Subject, day: date) -> DoseOrder | None:
+    return in_force(orders_of(session, subject), day)
+
+
+def latest_report(session: Session, subject: Subject, day: date) -> DoseReport | None:
+    return reports_of(session, subject, day, day).get(day)
+
+
+_REPORTS = (
+    select(DoseReport)
+    .where(
+        DoseReport.subject_id == bindparam("subject_id"),
+        DoseReport.day_on >= bindparam("first_on"),
+        DoseReport.day_on <= bindparam("last_on"),
+    )
+    .order_by(col(DoseReport.version))
+)
+
+
+def reports_of(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseReport]:
+    """Return what was said of each day, the newest version; days without a word are left out."""
+    given = {"subject_id": subject.id, "first_on": first_on, "last_on": last_on}
+    reports = session.exec(_REPORTS, params=given).all()
+    return {each.day_on: each for each in reports}
+
+
+def statuses(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseStatus]:
+    """Return what is known of each day: reported, not known, asked in vain, or nothing ordered."""
+    orders = orders_of(session, subject)
+    in_vain = asked_in_vain(session, subject)
+    reports = reports_of(session, subject, first_on, last_on)
+    known: dict[date, DoseStatus] = {}
+    for day in (first_on + timedelta(days=number) for number in range((last_on - first_on).days + 1)):
+        if in_force(orders, day) is None:
+            known[day] = DoseStatus.NOT_ORDERED
+        elif day not in reports or reports[day].status == NOT_YET:
+            known[day] = DoseStatus.NOT_DELIVERED if day in in_vain else DoseStatus.UNKNOWN
+        else:
+            known[day] = DoseStatus(reports[day].status)
+    return known
+
+
+def asked_in_vain(session: Session, subject: Subject) -> set[date]:
+    """Return the days whose question reached nobody's phone (DI-17)."""
+    put: dict[date, list[str]] = {}
+    for key, state in reach.fates(session, (polite.PROMPT, polite.REMINDER), subject_id=subject.id):
+        # A reminder that asked about tablets too has their day in its key; the others have none.
+        for day in (date.fromisoformat(part) for part in key.split(":") if part.count("-") == 2):
+            put.setdefault(day, []).append(state)
+    return {day for day, states in put.items() if reach.in_vain(states)}
+
+
+def started_on(work: Work, subject: Subject) -> date | None:
+    """Return the first day that was asked about or answered: the start of what can be counted."""
+    asked = work.session.exec(
+        select(func.min(DosePrompted.day_on)).where(DosePrompted.subject_id == subject.id)
+    ).one()
+    said = work.session.exec(select(func.min(DoseReport.day_on)).where(DoseReport.subject_id == subject.id)).one()
+    return min((day for day in (asked, said) if day is not None), default=None)
