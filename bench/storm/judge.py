@@ -178,9 +178,16 @@ class Judge:
             return
         if waits.by >= now:
             return
+        missing = [s for s in waits.whom - waits.seen if self.staff[s].there and not self.staff[s].cut_off]
+        if not case.urgency.is_red and missing:
+            # The line of a chat may be dead for longer than the wait after its first failure.
+            tried = [self._troubled.get(each) for each in missing]
+            again = [at + AFTER_A_FAILURE for at in tried if at is not None and waits.at <= at]
+            if len(again) == len(missing) and max(again) >= now:
+                waits.by = max(again)
+                return
         case.waits_for = None
         self._awaited.discard(case.number)
-        missing = [s for s in waits.whom - waits.seen if self.staff[s].there and not self.staff[s].cut_off]
         if not waits.seen and waits.whom:
             self.wrong("b", f"case {case.number}: no page left that was due at {waits.at:%H:%M:%S}", now)
         elif missing:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from bot.domain.escalation import CaseState
+from bot.domain import escalation as rules
 from bot.domain.people import Caller
 from bot.domain.roles import Role
 from bot.domain.urgency import Urgency
@@ -77,21 +77,30 @@ def report_refused(work: Work, message: OutboxMessage) -> None:
 
 
 def set_back(work: Work, step: timedelta, kinds: Collection[str]) -> None:
-    """Move what is planned or was done for open cases, and what waits to be sent, back by the clock's ``step``."""
+    """Move what is planned or was done for open cases, and what waits to be sent, back by the clock's ``step``.
+
+    What waits for a morning that had not come before the step waits for it still.
+    """
+    before = work.now + step
+    unresolved = select(Escalation).where(col(Escalation.state).in_(rules.UNRESOLVED))
+    cases = work.session.exec(unresolved).all()
+    wait = {case.id for case in cases if case.chain_started_at > before}
     items = work.session.exec(
         select(AgendaItem).where(
             AgendaItem.state == "waiting", col(AgendaItem.kind).in_(kinds), AgendaItem.due_at > work.now
         )
     ).all()
     for item in items:
-        item.due_at = max(item.due_at - step, work.now)
+        for_a_morning = item.kind == escalate.DIGEST or (item.kind == escalate.NEXT_PAGE and item.about_id in wait)
+        if not (for_a_morning and item.due_at > before):
+            item.due_at = max(item.due_at - step, work.now)
     # What was to leave at once must not wait until the clock has come so far again.
     for message in work.session.exec(
         select(OutboxMessage).where(OutboxMessage.state == "waiting", OutboxMessage.created_at > work.now)
     ).all():
         message.due_at = max(message.due_at - step, work.now)
-    for case in work.session.exec(select(Escalation).where(Escalation.state != CaseState.RESOLVED)).all():
-        if case.chain_started_at > work.now:
+    for case in cases:
+        if case.chain_started_at > work.now and case.id not in wait:
             case.chain_started_at -= step
         for name in escalate.MOMENTS:
             at = getattr(case, name)

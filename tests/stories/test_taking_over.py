@@ -1,5 +1,7 @@
 """Whoever takes a case says what they do, reaches the patient, or it rings again; every late press has an answer."""
 
+from datetime import timedelta
+
 import pytest
 
 from bot.domain.roles import Role
@@ -7,7 +9,7 @@ from bot.store.models import EscalationStep
 from bot.story.people import Person
 from tests.people import Study, staff
 from tests.stories.conftest import World
-from tests.stories.scenes import CHEST_PAIN, Watch, cases, off_duty, rows, symptom_case
+from tests.stories.scenes import CHEST_PAIN, Watch, cases, local, off_duty, rows, symptom_case
 
 
 async def taken(study: Study) -> None:
@@ -387,6 +389,20 @@ class TestWhatCanWait:
         nurse = Watch(study.coordinator)
         await study.pass_time(minutes=20)
         assert any("S-001" in text and "🟡" in text for text in nurse.texts)
+
+    @pytest.mark.parametrize("back", [30, 180])
+    async def test_a_clock_set_back_does_not_bring_the_list_forward(self, study: Study, back: int) -> None:
+        await study.pass_time(hours=1)
+        await self.mark(study.boris)
+        await self.mark(study.anna)
+        await study.pass_time(hours=5)
+        study.stage.clock.advance(minutes=-back)
+        await study.pass_time(seconds=1)
+        nurse = Watch(study.coordinator)
+        await study.stage.until(local(study.stage.clock.now()).replace(hour=8, minute=29) + timedelta(days=1))
+        assert not any("🟡" in text for text in nurse.texts)
+        await study.pass_time(minutes=2)
+        assert nurse.count("case.digest") == 1
 
     @staticmethod
     async def mark(person: Person) -> None:
