@@ -130,6 +130,7 @@ FAMILIES: Mapping[str, Members] = {
     "reason.*": lambda: reasons.CODES,
     "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
+    "report.button.show_of.*": lambda: bundled().questionnaires,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
     "role.*": lambda: Role,
     "role.shown.*": lambda: CLINICAL,

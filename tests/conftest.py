@@ -17,6 +17,7 @@ from bot.store import schema
 from bot.store.session import Store
 from bot.story import stage as stages
 from bot.story.stage import Stage
+from tests.engines import quicken
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 # Reading time zones on a busy machine may take long; a deadline would make tests fail by chance.
@@ -90,6 +91,7 @@ def make_settings(**given: Any) -> Settings:
 async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
     """Give the real bot on SQLite, a set clock and a simulated Telegram."""
     async with stages.raised(make_settings(database_url=sqlite_url), START) as raised:
+        quicken(raised.deps.store)
         yield raised
         raised.telegram.check_misuses()
 
@@ -98,5 +100,6 @@ async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
 async def both_stages(database_url: str) -> AsyncIterator[Stage]:
     """Give the same on each kind of database."""
     async with stages.raised(make_settings(database_url=database_url), START) as raised:
+        quicken(raised.deps.store)
         yield raised
         raised.telegram.check_misuses()

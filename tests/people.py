@@ -24,7 +24,8 @@ def person(stage: Stage, number: int, name: str, locale: str) -> Person:
     return Person(stage, stage.telegram.phone(number, name, code), locale)
 
 
-@dataclass
+# No words for all that hangs on it: each run of a loop makes them of what its task gave.
+@dataclass(repr=False)
 class Study:
     """A study with staff, and Anna (deferasirox arm), Boris (injections) and Clara (control) enrolled."""
 

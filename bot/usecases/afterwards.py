@@ -9,9 +9,9 @@ from typing import Any
 from bot.domain.parsing import Unreadable, parse_date
 from bot.domain.questionnaires import Item, ItemKind, NotAnAnswer, accept, needs_confirmation, next_detail
 from bot.domain.urgency import Urgency
-from bot.store import people
+from bot.store import agenda, people
 from bot.store.models import Account, AgendaItem, Dialogue, Response, Subject
-from bot.usecases import escalate, forms, refusals, report, screens
+from bot.usecases import escalate, forms, polite, refusals, report, screens
 from bot.work import Button, Day, Lane, Lines, Work
 
 # Words typed later than this belong to no question of an hour ago.
@@ -171,10 +171,11 @@ def offer(work: Work, item: AgendaItem) -> str:
         return "not to be asked"
     if response.submitted_at is None:
         return "it goes on"
+    responses = [response, *_offered_too(work, subject, response)]
     work.say(
         account,
         "report.later",
-        [[Button("report.button.show", "report.show", {"r": response.id})]],
+        [[_to_show(work, each, account, alone=len(responses) == 1)] for each in responses],
         lane=Lane.REMINDER,
         purpose=report.LATER,
         about_id=response.id,
@@ -184,6 +185,26 @@ def offer(work: Work, item: AgendaItem) -> str:
         phone=screens.phone(work),
     )
     return "offered"
+
+
+def _offered_too(work: Work, subject: Subject, response: Response) -> list[Response]:
+    """Return what else is to be offered to the same person at about this time; it needs no message of its own."""
+    found = []
+    for item in polite.all_near(work, subject, report.LATER):
+        other = work.session.get_one(Response, item.about_id)
+        if other.id != response.id and other.account_id == response.account_id and other.submitted_at is not None:
+            agenda.close(item, "done", work.now, "offered with another")
+            found.append(other)
+    return found
+
+
+def _to_show(work: Work, response: Response, reader: Account, *, alone: bool) -> Button:
+    args = {"r": response.id}
+    if alone:
+        return Button("report.button.show", "report.show", args)
+    assert response.submitted_at is not None, "only what was handed in is offered"
+    at = work.texts.moment(response.submitted_at, work.settings.zone, reader.locale)
+    return Button(f"report.button.show_of.{response.questionnaire}", "report.show", args, values={"at": at})
 
 
 def show(work: Work, args: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Has this phone shown enough for today? The one gate for every message that can wait (see decision 0036)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -189,14 +189,18 @@ _NEAR = (
         AgendaItem.due_at <= bindparam("until"),
     )
     .order_by(col(AgendaItem.due_at))
-    .limit(1)
 )
 
 
-def near(work: Work, subject: Subject, kind: str) -> AgendaItem | None:
-    """Return the entry of this kind that comes so soon that it is said together with what is due now."""
+def all_near(work: Work, subject: Subject, kind: str) -> Sequence[AgendaItem]:
+    """Return the entries of this kind that come so soon that they are said together with what is due now."""
     given = {"kind": kind, "subject_id": subject.id, "until": work.now + merges(work)}
-    return work.session.exec(_NEAR, params=given).first()
+    return work.session.exec(_NEAR, params=given).all()
+
+
+def near(work: Work, subject: Subject, kind: str) -> AgendaItem | None:
+    """Return the first entry of this kind that comes so soon that it is said together with what is due now."""
+    return next(iter(all_near(work, subject, kind)), None)
 
 
 def next_morning(work: Work, subject: Subject) -> datetime:

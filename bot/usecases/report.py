@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from bot.domain.conditions import Answer as Value
+from bot.domain.conditions import comparisons
 from bot.domain.parsing import Unreadable, only_a_number, parse_temperature, parse_whole_number
 from bot.domain.questionnaires import (
     Item,
@@ -612,7 +613,7 @@ def _tell(work: Work, response: Response, decision: TriageDecision) -> None:
 def tell_staff(work: Work, response: Response, urgency: Urgency, because: Sequence[str], *more: Text) -> Escalation:
     """Make a report a case, or let it say more in the case that is open."""
     subject = work.session.get_one(Subject, response.subject_id)
-    lines = [*summary(work, response), *more]
+    lines = [*summary(work, response, because), *more]
     return escalate.raise_case(work, subject, urgency, because, lines, source=source_of(response))
 
 
@@ -621,9 +622,15 @@ def source_of(response: Response) -> str:
     return f"{RESPONSE}{response.id}"
 
 
-def summary(work: Work, response: Response) -> list[Text]:
-    """Return what was reported, question by question, for staff to read in their language."""
-    lines = []
+def summary(work: Work, response: Response, because: Sequence[str] = ()) -> list[Text]:
+    """Return what was reported, question by question, for staff to read in their language.
+
+    What the rules in ``because`` are about comes first: a long check-in would hide it.
+    """
+    lines: list[tuple[bool, Text]] = []
+    grave = {
+        each.item for rule in work.protocol.triage_rules if rule.id in because for each in comparisons(rule.when)
+    }
     questionnaire, rows = questionnaire_of(work, response), rows_of(work, response)
     stands = newest_answers(questionnaire, rows)
     for name, row in {row.item: row for row in rows}.items():
@@ -635,8 +642,9 @@ def summary(work: Work, response: Response) -> list[Text]:
             values["before"] = shown(item, before)
         if name not in stands and before is None:
             values["before"], values["answer"] = values["answer"], Text("report.no_longer")
-        lines.append(Text("report.line.corrected" if "before" in values else "report.line", values))
-    return lines
+        line = Text("report.line.corrected" if "before" in values else "report.line", values)
+        lines.append((name not in grave, line))
+    return [line for _, line in sorted(lines, key=lambda each: each[0])]
 
 
 def _before_correction(rows: Sequence[Answer], name: str) -> Answer | None:

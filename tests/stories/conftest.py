@@ -24,6 +24,7 @@ from bot.story import stage as stages
 from bot.story.people import Person
 from bot.story.stage import Stage
 from tests.conftest import START, make_settings
+from tests.engines import quicken
 from tests.people import Study, study
 
 NAMES = ("coordinator", "doctor", "anna", "boris", "clara")
@@ -33,6 +34,7 @@ NAMES = ("coordinator", "doctor", "anna", "boris", "clara")
 async def bot_on(settings: Settings, telegram: SimulatedTelegram, clock: SetClock) -> AsyncIterator[Stage]:
     """Start the real bot on a Telegram that lives on when the bot stops."""
     deps = app.make_deps(settings, clock)
+    quicken(deps.store)
 
     def request() -> SimulatedRequest:
         return SimulatedRequest(telegram, check=check_answer, not_sent=NotSent)

@@ -172,6 +172,26 @@ class TestDangers:
         await study.clara.answers("=report.fever.place.oral", "38.6")
         assert (await symptom_case(study.stage, "S-003")).urgency == Urgency.RED_COME
 
+    async def test_staff_read_the_danger_first_and_the_patient_is_offered_all_of_it_in_one_message(
+        self, study: Study
+    ) -> None:
+        clara, doctor = await begins(study), Watch(study.doctor)
+        await well(clara, "mood")
+        await clara.taps("checkin.frequency.1", "form.button.yes")
+        page = next(text for text in doctor.texts if study.doctor.label("report.short.mood_dying") in text)
+        told = [line for line in page.splitlines() if ": " in line and "report" not in line]
+        fatigue, dying = (
+            next(n for n, line in enumerate(told) if study.doctor.label(f"report.short.{name}") in line)
+            for name in ("fatigue_severity", "mood_dying")
+        )
+        assert dying < fatigue
+        sees = Watch(clara)
+        await clara.taps("menu.button.unwell", "report.trouble.sudden", "report.sudden.what.seizure")
+        await study.pass_time(hours=2)
+        assert sees.count("report.later") == 1
+        first, second = sees.new[-1].labels[:2]
+        assert first != second
+
     async def test_each_of_two_dangers_is_followed_up(self, study: Study) -> None:
         await study.stage.until(week(0, hours=0.1))
         await study.clara.taps("checkin.button.begin", "report.trouble.fever", "report.trouble.bleeding")
