@@ -87,7 +87,7 @@ _FORGOTTEN = delete(AgendaItem).where(
 def _skipping(table: type[AgendaItem] | type[OutboxMessage], one: tuple[str, ...], some: tuple[str, ...]) -> Update:
     """Return the statement that skips what waits; ``is_<column>`` is the value of a column, or its values."""
     conditions = [is_in(table, "waiting")]
-    if table is OutboxMessage:
+    if table is OutboxMessage and "purpose" not in (*one, *some):
         conditions.append(col(OutboxMessage.purpose) != EDIT)
     conditions += [getattr(table, column) == bindparam(f"is_{column}") for column in one]
     conditions += [getattr(table, column).in_(bindparam(f"is_{column}", expanding=True)) for column in some]
@@ -255,7 +255,7 @@ class Work:
     def silence(self, reason: str, **about: object) -> int:
         """Skip every message still waiting that matches ``about`` (columns of the outbox); return how many.
 
-        A tuple means any of its values.
+        A tuple means any of its values. Changes of messages that were sent (`EDIT`) are skipped by that purpose only.
         """
         return self._skip(OutboxMessage, reason, about)
 

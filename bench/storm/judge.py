@@ -245,8 +245,11 @@ class Judge:
             each.number for each in clinical if not each.cut_off
         ]
 
-    def set_clock(self, step: timedelta, now: datetime) -> None:
-        """Take in that the bot's clock was set by ``step``; what lies in the future after a step back comes along."""
+    def set_clock(self, step: timedelta, by_pulse: timedelta, now: datetime) -> None:
+        """Take in that the bot's clock was set by ``step``; what lies in the future after a step back comes along.
+
+        It comes along by as much as the bot can know: by its last pulse, which is up to a minute old.
+        """
         for number in self.open_of.values():
             case = self.cases[number]
             if case.waits_for is not None:
@@ -258,7 +261,7 @@ class Judge:
                 at = getattr(case, name)
                 # The morning at which a list goes out is no moment of the past.
                 if at is not None and at > now and not (name == "start" and case.urgency is Urgency.YELLOW):
-                    setattr(case, name, at + step)
+                    setattr(case, name, at + by_pulse)
             self._changed(case)
 
     def up(self, now: datetime) -> None:
@@ -371,6 +374,14 @@ class Judge:
     def left(self, member: int, now: datetime) -> None:
         """Take in that somebody is no longer staff: what they had rings again."""
         self.staff[member].there = self.staff[member].on_duty = False
+        for case in self.cases.values():
+            waits = case.waits_for
+            if case.state != FREE or waits is None or waits.seen or member not in waits.whom:
+                continue
+            if not any(self.staff[each].there for each in waits.whom):
+                # Nobody is left whom the round could reach: it goes to whoever is there.
+                roles = case.chain.steps[case.level(waits.at)].roles
+                case.waits_for = Expected(now, now + AFTER_A_FAILURE, frozenset(self._reached(roles)))
         for case in self.cases.values():
             if case.state == OWNED and case.owner == member:
                 self.totals.handed_back += 1

@@ -301,7 +301,7 @@ class World:
         self._move(self.real)
         if step < timedelta():
             self.act(None, watchdog.mend_clock)
-        self.judge.set_clock(step, self.now)
+        self.judge.set_clock(step, step + age, self.now)
         self.look()
 
     # Work

@@ -223,6 +223,11 @@ def level_above(chain: Chain, started_at: datetime, last_paged_at: datetime | No
     return 0 if paged is None else min(paged + 1, len(chain.steps) - 1)
 
 
+def level_paged(chain: Chain, started_at: datetime, last_paged_at: datetime) -> int:
+    """Return the level of the last page; the first, where the clock was set back before it."""
+    return _level(chain, started_at, last_paged_at) or 0
+
+
 def started_at_level(chain: Chain, level: int, now: datetime) -> datetime:
     """Return when the chain must have started for ``level`` to be due just ``now``."""
     return now - timedelta(minutes=chain.steps[level].after_minutes)

@@ -351,14 +351,8 @@ def page_failed(work: Work, message: OutboxMessage) -> None:
     case = work.session.get_one(Escalation, message.about_id)
     if not rules.awaits_acknowledgement(CaseState(case.state)) or not Urgency(case.urgency).is_red:
         return
-    pages = work.session.exec(
-        select(OutboxMessage).where(
-            OutboxMessage.purpose == PAGE,
-            OutboxMessage.about_id == case.id,
-            OutboxMessage.created_at >= (case.last_paged_at or case.opened_at),
-        )
-    ).all()
-    if any(each.state in ("waiting", "sending", "sent", "unsure") for each in pages):
+    pages = _of_this_round(work, case)
+    if _arrives(pages):
         return
     tried = {each.account_id for each in pages}
     others = [
@@ -371,6 +365,43 @@ def page_failed(work: Work, message: OutboxMessage) -> None:
         _page(work, case, others, "case.page", f"{case.pages}:everyone")
     else:
         tell_nobody_reached(work, case)
+
+
+def page_instead(work: Work, account_id: int) -> None:
+    """Page whoever is there where a round was waiting for somebody who has just left, and reaches nobody else."""
+    left = select(OutboxMessage.about_id).where(
+        OutboxMessage.account_id == account_id,
+        OutboxMessage.purpose == PAGE,
+        OutboxMessage.state == "skipped",
+        OutboxMessage.closed_at == work.now,
+    )
+    cases = select(Escalation).where(col(Escalation.id).in_(left), col(Escalation.state).in_(rules.UNRESOLVED))
+    for case in work.session.exec(cases.order_by(col(Escalation.id))).all():
+        if case.last_paged_at is None or not rules.awaits_acknowledgement(CaseState(case.state)):
+            continue
+        if _arrives(_of_this_round(work, case)):
+            continue
+        chain = rules.chain_from_dict(case.chain)
+        level = rules.level_paged(chain, case.chain_started_at, case.last_paged_at)
+        reached = on_call.whom(work, chain.steps[level].roles)
+        named = ", ".join(str(member.id) for member, _ in reached.people)
+        step(work, case, "paged", f"{level + 1}: {named}{reached.note}", BOT.label)
+        accounts = [account for _, account in reached.people]
+        _page(work, case, accounts, "case.page", f"{case.pages}:instead of {account_id}", stand_in=reached.line)
+
+
+def _of_this_round(work: Work, case: Escalation) -> Sequence[OutboxMessage]:
+    return work.session.exec(
+        select(OutboxMessage).where(
+            OutboxMessage.purpose == PAGE,
+            OutboxMessage.about_id == case.id,
+            OutboxMessage.created_at >= (case.last_paged_at or case.opened_at),
+        )
+    ).all()
+
+
+def _arrives(pages: Sequence[OutboxMessage]) -> bool:
+    return any(each.state in ("waiting", "sending", "sent", "unsure") for each in pages)
 
 
 def recipients(work: Work, case: Escalation) -> list[Account]:

@@ -8,7 +8,7 @@ from bot.domain.roles import CLINICAL, Role
 from bot.store import audit
 from bot.store.models import Account, StaffMember
 from bot.usecases import escalate, forms, refusals, screens, shifts
-from bot.work import Button, Lines, Text, Work
+from bot.work import EDIT, Button, Lines, Text, Work
 
 
 def show(work: Work, _args: object = None) -> None:
@@ -56,8 +56,10 @@ def end(work: Work, args: dict[str, Any]) -> None:
     member.revoked_at, member.on_duty, member.email = work.now, False, None
     work.session.flush()
     work.silence("no longer staff", account_id=member.account_id)
+    work.silence("no longer staff", account_id=member.account_id, purpose=EDIT)
     forms.close_of(work, member.account_id)
     shifts.leave(work, member.id or 0)
     escalate.hand_back(work, member.id or 0)
+    escalate.page_instead(work, member.account_id)
     screens.set_commands(work, work.session.get_one(Account, member.account_id), Role.STRANGER)
     work.answer("staff.ended", name=member.name)

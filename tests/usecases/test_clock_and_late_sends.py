@@ -54,6 +54,14 @@ def test_nothing_is_tried_again_for_somebody_who_has_left(ward: Ward, outcome: O
     assert waiting == ["commands"]
 
 
+def test_no_page_is_shown_anew_to_somebody_who_has_left(told: Ward) -> None:
+    told.presses("colleague", "case.acknowledge")
+    told.leaves("doctor")
+    account = told.account("doctor")
+    waiting = [each.text_key for each in told.rows(OutboxMessage, account_id=account) if each.state == "waiting"]
+    assert waiting == ["commands"]
+
+
 @pytest.mark.parametrize("minutes", [3, 9])
 def test_a_clock_set_back_by_minutes_holds_no_message_up(ward: Ward, minutes: int) -> None:
     ward.pass_time(minutes=20)
@@ -61,3 +69,25 @@ def test_a_clock_set_back_by_minutes_holds_no_message_up(ward: Ward, minutes: in
     ward.set_back(minutes=minutes)
     ward.pass_time(seconds=30)
     assert {each.state for each in ward.rows(OutboxMessage, purpose=escalate.PAGE)} == {"sent"}
+
+
+@pytest.mark.req("DI-18")
+@pytest.mark.parametrize("urgency", [Urgency.RED_COME, Urgency.AMBER])
+def test_when_the_only_one_who_was_to_be_paged_leaves_first_others_are(ward: Ward, urgency: Urgency) -> None:
+    ward.tells(urgency)
+    paged = {each.account_id for each in ward.rows(OutboxMessage, purpose=escalate.PAGE) if each.state == "waiting"}
+    names = [name for name in ward.accounts if ward.account(name) in paged]
+    for name in names:
+        ward.leaves(name)
+    ward.send()
+    sent = [each for each in ward.rows(OutboxMessage, purpose=escalate.PAGE) if each.state == "sent"]
+    assert {each.account_id for each in sent}.isdisjoint(paged)
+    assert sent
+    assert ward.case.first_page_sent_at is not None
+
+
+def test_who_leaves_after_others_were_paged_causes_no_page(told: Ward) -> None:
+    told.pass_time(minutes=11)
+    before = len(told.rows(OutboxMessage, purpose=escalate.PAGE))
+    told.leaves("doctor")
+    assert len(told.rows(OutboxMessage, purpose=escalate.PAGE)) == before
