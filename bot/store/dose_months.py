@@ -16,14 +16,14 @@ from bot.domain import dose_letters
 from bot.store.models import DoseMonth, DosePrompted, DoseReport
 
 
-def put(connection: Connection, subject_id: int, day: date, letter: str) -> None:
-    """Write the letter of one day; one that only says that it was asked about replaces nothing."""
+def put(connection: Connection, subject_id: int, day: date, letter: str, *, only_first: bool = False) -> None:
+    """Write the letter of one day; with ``only_first`` it replaces nothing that was said of the day."""
     place = day.day
     fresh = dose_letters.EMPTY[: place - 1] + letter + dose_letters.EMPTY[place:]
     given = {"month_on": day.replace(day=1), "subject_id": subject_id, "days": fresh}
     days = col(DoseMonth.days)
     changed = func.substr(days, 1, place - 1).concat(literal(letter)).concat(func.substr(days, place + 1))
-    only_if = func.substr(days, place, 1) == dose_letters.NOTHING if letter == dose_letters.ASKED else None
+    only_if = func.substr(days, place, 1) == dose_letters.NOTHING if only_first else None
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     connection.execute(
         insert(DoseMonth)
@@ -39,4 +39,4 @@ def _said(_mapper: "Mapper[DoseReport]", connection: Connection, report: DoseRep
 
 @event.listens_for(DosePrompted, "after_insert")
 def _asked(_mapper: "Mapper[DosePrompted]", connection: Connection, prompted: DosePrompted) -> None:
-    put(connection, prompted.subject_id, prompted.day_on, dose_letters.ASKED)
+    put(connection, prompted.subject_id, prompted.day_on, dose_letters.ASKED, only_first=True)
