@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from bot.domain.urgency import Urgency
 from bot.errors import FollowupError
@@ -75,8 +76,7 @@ class SummaryRule:
     drop_points: int
 
 
-@dataclass(frozen=True, slots=True)
-class Adherence:
+class Adherence(NamedTuple):
     """The figures of one period, both ends included; a share of nothing is None.
 
     ``ordered_days`` = taken + partly + not_taken + unknown.

@@ -22,8 +22,7 @@ RAN_OUT = "RAN_OUT"
 DAYS = 31
 EMPTY = NOTHING * DAYS
 
-_RAN_OUT = re.compile("[tpm]")
-_MISSED = re.compile("[Mm]+")
+_MISSED = re.compile("M+")
 _SAID = re.compile("[^.]")
 
 
@@ -47,18 +46,16 @@ def first_said(letters: str) -> int | None:
 
 def last_ran_out(letters: str) -> int | None:
     """Return the place of the last day without tablets because they had run out."""
-    found = [match.start() for match in _RAN_OUT.finditer(letters)]
-    return found[-1] if found else None
+    if letters == letters.upper():
+        return None
+    return max(place for place, letter in enumerate(letters) if letter.islower())
 
 
 def figures(letters: str, first_on: date, last_on: date) -> Adherence:
     """Return the figures of a period from its letters, one a day; days of `NO_DOSE` are in no denominator."""
-    dosed = letters.replace(NO_DOSE, "")
-    taken = dosed.count("T") + dosed.count("t")
-    partly = dosed.count("P") + dosed.count("p")
-    not_taken = dosed.count("M") + dosed.count("m")
-    ordered = len(dosed)
-    gap = 0
-    if not_taken:
-        gap = max(len(run) for run in _MISSED.findall(dosed))
+    dosed = letters.upper().replace(NO_DOSE, "")
+    taken, partly, not_taken = dosed.count("T"), dosed.count("P"), dosed.count("M")
+    ordered, gap = len(dosed), not_taken
+    if not_taken > 1:
+        gap = max(map(len, _MISSED.findall(dosed)))
     return Adherence(first_on, last_on, ordered, taken, partly, not_taken, ordered - taken - partly - not_taken, gap)

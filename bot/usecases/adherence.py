@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import aliased
@@ -70,14 +71,18 @@ class Changed(NamedTuple):
 FELL = "fell"
 
 
-@dataclass(frozen=True, slots=True)
-class SiteRow:
-    """One patient in the table of the site; ``recent`` is None while nothing can be counted yet."""
+class SiteRow(NamedTuple):
+    """One patient in the table of the site; ``recent`` is None while nothing can be counted yet.
+
+    ``is_below`` and ``is_silent``: the share is below, the unknown share above what the protocol file says.
+    """
 
     subject_id: int
     code: str
     recent: Adherence | None
     before: Adherence | None
+    is_below: bool
+    is_silent: bool
     ran_out_on: date | None
     changes: tuple[Changed, ...]
 
@@ -85,15 +90,10 @@ class SiteRow:
     def trend(self) -> Fraction | None:
         return figures.points_between(self.before, self.recent)
 
-    def is_below(self, rule: SummaryRule) -> bool:
-        return self.recent is not None and self.recent.is_below(rule.below_percent)
-
-    def is_unknown(self, rule: SummaryRule) -> bool:
-        return self.recent is not None and self.recent.unknown_is_above(rule.unknown_above_percent)
-
-    def needs_a_look(self, rule: SummaryRule) -> bool:
+    @property
+    def needs_a_look(self) -> bool:
         """Return whether anything is not in order: share, silence, tablets that ran out, or a change."""
-        return bool(self.ran_out_on or self.changes or self.is_below(rule) or self.is_unknown(rule))
+        return bool(self.is_below or self.is_silent or self.ran_out_on or self.changes)
 
 
 def settled_on(session: Session, subject: Subject, today: date) -> date:
@@ -196,6 +196,14 @@ def _coverage(session: Session, subject: Subject, first_on: date, last_on: date)
 # The site
 
 
+class _Windows(NamedTuple):
+    """The two windows of a table, for patients whose last day is the same; places are those of the letters."""
+
+    last_on: date
+    recent: tuple[int, int]
+    before: tuple[int, int]
+
+
 def of_site(session: Session, deps: Deps, today: date) -> list[SiteRow]:
     """Return a row for each patient on study whose arm takes the tablets, by code, with a fixed number of statements.
 
@@ -203,36 +211,61 @@ def of_site(session: Session, deps: Deps, today: date) -> list[SiteRow]:
     """
     rule = deps.protocol.adherence
     taking = [code for code, arm in deps.protocol.arms.items() if arm.tablets]
-    orders, changes = _by_subject(session, DoseOrder, taking), _by_subject(session, DoseChange, taking)
-    rhythms = _rhythms(session, deps, today - rule.changed_days * A_DAY)
     first_on, rows = _letters(session, taking, today)
+    covered, orders, changes = _ordered(session, first_on, today)
+    rhythms = _rhythms(session, deps, today - rule.changed_days * A_DAY)
+    days = (today - first_on).days + 1
+    open_today, settled_today = (_windows(days - back, today - back * A_DAY, rule.window_days) for back in (1, 0))
     made = []
     for subject_id, code, letters, begun_before in rows:
+        windows = settled_today if dose_letters.is_settled(letters[-1]) else open_today
         given, said = orders.get(subject_id, ()), changes.get(subject_id, ())
-        last_on = today if dose_letters.is_settled(letters[-1]) else today - A_DAY
+        dosed = letters
+        if given or said or subject_id not in covered:
+            dosed = _with_orders(letters, first_on, given, said)
         begun = 0 if begun_before else dose_letters.first_said(letters)
         recent = before = None
-        if begun is not None and begun <= (last_on - first_on).days:
-            dosed = _with_orders(letters, first_on, given, said)
-            started_on = first_on + begun * A_DAY
-            recent_on = last_on - (rule.window_days - 1) * A_DAY
-            recent = _counted(dosed, first_on, started_on, recent_on, last_on)
-            before = _counted(dosed, first_on, started_on, recent_on - rule.window_days * A_DAY, recent_on - A_DAY)
+        if begun is not None:
+            recent = _counted(dosed, first_on, begun, windows.recent)
+            before = _counted(dosed, first_on, begun, windows.before)
         ran_out = dose_letters.last_ran_out(letters[-rule.ran_out_days :])
-        ran_out_on = None if ran_out is None else today - (min(rule.ran_out_days, len(letters)) - 1 - ran_out) * A_DAY
-        changed = [*_changed(given, said, today, rule.changed_days), *rhythms.get(subject_id, ())]
+        changed: Sequence[Changed] = rhythms.get(subject_id, ())
+        if given or said:
+            changed = [*_changed(given, said, today, rule.changed_days), *changed]
         if figures.fell_by(before, recent, rule.drop_points):
-            changed.append(Changed(FELL, last_on))
-        made.append(SiteRow(subject_id, code, recent, before, ran_out_on, tuple(changed)))
+            changed = [*changed, Changed(FELL, windows.last_on)]
+        made.append(
+            SiteRow(
+                subject_id,
+                code,
+                recent,
+                before,
+                recent is not None and recent.is_below(rule.below_percent),
+                recent is not None and recent.unknown_is_above(rule.unknown_above_percent),
+                None if ran_out is None else today - (min(rule.ran_out_days, days) - 1 - ran_out) * A_DAY,
+                tuple(changed),
+            )
+        )
     return made
 
 
-def _counted(letters: str, origin_on: date, started_on: date, first_on: date, last_on: date) -> Adherence | None:
-    first_on = max(first_on, started_on)
-    if first_on > last_on:
+def _windows(end: int, last_on: date, days: int) -> _Windows:
+    return _Windows(last_on, (end - days, end), (end - 2 * days, end - days))
+
+
+def _counted(letters: str, origin_on: date, begun: int, window: tuple[int, int]) -> Adherence | None:
+    """Count the letters of a window, from the first day that was asked about on."""
+    begin, end = max(window[0], begun), window[1]
+    if begin >= end:
         return None
-    begin, end = (first_on - origin_on).days, (last_on - origin_on).days + 1
+    first_on, last_on = _day(origin_on, begin), _day(origin_on, end - 1)
     return dose_letters.figures(letters[begin:end], first_on, last_on)
+
+
+@lru_cache(maxsize=256)
+def _day(origin_on: date, place: int) -> date:
+    """Return the day of a letter; a site's table asks for the same few days again and again."""
+    return origin_on + place * A_DAY
 
 
 def _letters(session: Session, taking: Sequence[str], today: date) -> tuple[date, list[tuple[int, str, str, bool]]]:
@@ -254,23 +287,17 @@ def _letters(session: Session, taking: Sequence[str], today: date) -> tuple[date
     for month, on in zip(months, (first, second, third), strict=True):
         query = query.outerjoin(month, (col(month.subject_id) == col(Subject.id)) & (col(month.month_on) == on))
     query = query.where(Subject.state == ParticipationState.ON_STUDY, col(Subject.arm).in_(taking))
-    lengths = ((second - first).days, (third - second).days, today.day)
-    read = []
-    for subject_id, code, *days, begun in session.connection().execute(query.order_by(col(Subject.code))):
-        letters = "".join(
-            (of_month or dose_letters.EMPTY)[:length] for of_month, length in zip(days, lengths, strict=True)
-        )
-        read.append((subject_id, code, letters, bool(begun)))
-    return first, read
+    empty = dose_letters.EMPTY
+    one, two, three = (second - first).days, (third - second).days, today.day
+    return first, [
+        (subject_id, code, (a or empty)[:one] + (b or empty)[:two] + (c or empty)[:three], bool(begun))
+        for subject_id, code, a, b, c, begun in session.connection().execute(query.order_by(col(Subject.code))).all()
+    ]
 
 
 def _with_orders(letters: str, first_on: date, orders: Sequence[Any], changes: Sequence[Any]) -> str:
     """Put "nothing to take" over the days that were held, stopped or without an order."""
     last_on = first_on + (len(letters) - 1) * A_DAY
-    if not changes and any(
-        order.from_on <= first_on and (order.until_on is None or order.until_on >= last_on) for order in orders
-    ):
-        return letters
     parts = []
     for first, last, standing in spans(orders, changes, first_on, last_on):
         begin, end = (first - first_on).days, (last - first_on).days + 1
@@ -278,16 +305,33 @@ def _with_orders(letters: str, first_on: date, orders: Sequence[Any], changes: S
     return "".join(parts)
 
 
-def _by_subject(session: Session, table: type[Any], taking: Sequence[str]) -> dict[int, list[Any]]:
-    """Return the orders, or the changes, that hold of everybody, as `dosing.standing` needs them."""
-    columns = [table.subject_id, table.from_on, table.void]
-    columns += [table.until_on, table.ordered_at] if table is DoseOrder else [table.what, table.recorded_at]
-    query: Any = select(*columns).join(Subject, col(Subject.id) == col(table.subject_id))
-    query = query.where(
-        Subject.state == ParticipationState.ON_STUDY, col(Subject.arm).in_(taking), col(table.void).is_(False)
+def _ordered(
+    session: Session, first_on: date, last_on: date
+) -> tuple[set[int], dict[int, list[Any]], dict[int, list[Any]]]:
+    """Return whose order covers all these days, and the orders and changes of those with whom it is not that simple.
+
+    Most patients have the one order all the time; of them nothing more is read.
+    """
+    order, change = col(DoseOrder.subject_id), col(DoseChange.subject_id)
+    holds = (col(DoseOrder.from_on) <= first_on) & (
+        col(DoseOrder.until_on).is_(None) | (col(DoseOrder.until_on) >= last_on)
     )
+    valid, changed = col(DoseOrder.void).is_(False), col(DoseChange.void).is_(False)
+    simple: Any = select(order).where(valid, holds)
+    others = select(order).where(valid, ~holds).union(select(change).where(changed))
+    orders: Any = select(order, DoseOrder.from_on, DoseOrder.until_on, DoseOrder.ordered_at, DoseOrder.void)
+    changes: Any = select(change, DoseChange.what, DoseChange.from_on, DoseChange.recorded_at, DoseChange.void)
+    run = session.connection().execute
+    return (
+        set(run(simple).scalars()),
+        _by_subject(run(orders.where(valid, order.in_(others)).order_by(col(DoseOrder.id).desc())).all()),
+        _by_subject(run(changes.where(changed).order_by(col(DoseChange.id))).all()),
+    )
+
+
+def _by_subject(rows: Sequence[Any]) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
-    for row in session.connection().execute(query.order_by(col(table.id).desc())):
+    for row in rows:
         found.setdefault(row.subject_id, []).append(row)
     return found
 
@@ -295,13 +339,12 @@ def _by_subject(session: Session, table: type[Any], taking: Sequence[str]) -> di
 def _changed(orders: Sequence[Any], changes: Sequence[Any], today: date, days: int) -> Iterator[Changed]:
     """Return what staff ordered within so many days, except a patient's first order."""
     since = today - days * A_DAY
-    if len(orders) > 1:
-        begun_on = min(order.from_on for order in orders)
-        yield from (
-            Changed("order", each.from_on)
-            for each in orders
-            if since < each.from_on <= today and each.from_on > begun_on
-        )
+    begun_on = min((order.from_on for order in orders), default=today)
+    yield from (
+        Changed("order", each.from_on)
+        for each in orders
+        if since < each.from_on <= today and each.from_on > begun_on
+    )
     yield from (Changed(each.what, each.from_on) for each in changes if since < each.from_on <= today)
 
 

@@ -66,7 +66,7 @@ def show_page(work: Work, args: dict[str, Any]) -> None:
         work.answer("adherence.site.nobody")
         return
     rule = work.protocol.adherence
-    to_look_at = [row for row in rows if row.needs_a_look(rule)]
+    to_look_at = [row for row in rows if row.needs_a_look]
     file = Button("adherence.button.csv", "adherence.csv")
     values = {"n": len(rows), "days": rule.window_days, "below": rule.below_percent}
     if not to_look_at and not args["all"]:
@@ -95,9 +95,9 @@ def _counts(work: Work, rows: Sequence[SiteRow]) -> dict[str, object]:
     rule = work.protocol.adherence
     return {
         "below_percent": rule.below_percent,
-        "below": sum(row.is_below(rule) for row in rows),
+        "below": sum(row.is_below for row in rows),
         "unknown_percent": rule.unknown_above_percent,
-        "unknown": sum(row.is_unknown(rule) for row in rows),
+        "unknown": sum(row.is_silent for row in rows),
         "ran_out": sum(row.ran_out_on is not None for row in rows),
         "changed": sum(bool(row.changes) for row in rows),
     }
@@ -127,8 +127,7 @@ def line(work: Work, row: SiteRow) -> Text:
         Text(f"adherence.changed.{change.what}", {"day": Day(change.on, "short_day")})
         for change in sorted(row.changes, key=lambda change: change.on, reverse=True)
     ]
-    rule = work.protocol.adherence
-    sign = "below" if row.is_below(rule) or row.is_unknown(rule) else "plain"
+    sign = "below" if row.is_below or row.is_silent else "plain"
     return Text(
         f"adherence.site.row.{sign}",
         {
