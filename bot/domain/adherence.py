@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from bot.domain.urgency import Urgency
 from bot.errors import FollowupError
@@ -58,7 +59,24 @@ class AdherenceRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Adherence:
+class SummaryRule:
+    """What the table of the site looks at; site defaults, to be confirmed by the PI.
+
+    ``window_days`` are the last days that are counted, and the days before them that they are compared with.
+    A share below ``below_percent`` and an unknown share above ``unknown_above_percent`` are shown, tablets
+    that had run out within ``ran_out_days``, and within ``changed_days`` a new order, a hold, its end, a stop
+    or another rhythm. A share that fell by at least ``drop_points`` counts as a change too.
+    """
+
+    window_days: int
+    below_percent: int
+    unknown_above_percent: int
+    ran_out_days: int
+    changed_days: int
+    drop_points: int
+
+
+class Adherence(NamedTuple):
     """The figures of one period, both ends included; a share of nothing is None.
 
     ``ordered_days`` = taken + partly + not_taken + unknown.
@@ -92,6 +110,19 @@ class Adherence:
     def unknown_share(self) -> Fraction | None:
         """Return the ordered days without an answer, 0 to 1, among ordered days."""
         return Fraction(self.unknown, self.ordered_days) if self.ordered_days else None
+
+    def is_below(self, percent: int) -> bool:
+        """Return whether the primary figure is below so many percent, exactly; with nothing ordered it is not."""
+        return self.half_doses * 50 < self.ordered_days * percent
+
+    def unknown_is_above(self, percent: int) -> bool:
+        """Return whether the unknown share is above so many percent, exactly."""
+        return self.unknown * 100 > self.ordered_days * percent
+
+    @property
+    def half_doses(self) -> int:
+        """Return the doses taken in halves: a day taken is two, a part of it one."""
+        return 2 * self.taken + self.partly
 
     def _taken_of(self, days: int) -> Fraction | None:
         return (self.taken + Fraction(self.partly, 2)) / days if days else None
@@ -168,6 +199,27 @@ def adherence_flag(statuses: Mapping[date, DoseStatus], until: date, rule: Adher
         if share < Fraction(rule.yellow_below_percent, 100):
             return Urgency.YELLOW
     return Urgency.GREEN
+
+
+def points_between(before: Adherence | None, recent: Adherence | None) -> Fraction | None:
+    """Return by how many percentage points the primary figure changed; None where one of the two has none."""
+    shares = (each.taken_share if each is not None else None for each in (before, recent))
+    earlier, later = shares
+    return None if earlier is None or later is None else (later - earlier) * 100
+
+
+def fell_by(before: Adherence | None, recent: Adherence | None, points: int) -> bool:
+    """Return whether the primary figure fell by at least so many percentage points, exactly."""
+    if before is None or recent is None or not (before.ordered_days and recent.ordered_days):
+        return False
+    fall = before.half_doses * recent.ordered_days - recent.half_doses * before.ordered_days
+    return fall * 50 >= points * before.ordered_days * recent.ordered_days
+
+
+def whole_points(points: Fraction) -> int:
+    """Return percentage points as a whole number, half away from zero."""
+    size = int(abs(points) + Fraction(1, 2))
+    return size if points >= 0 else -size
 
 
 def whole_percent(share: Fraction) -> int:

@@ -8,6 +8,7 @@ from itertools import pairwise, product
 from math import prod
 
 from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
+from bot.domain.dose_letters import RAN_OUT
 from bot.domain.freetext import Status, scan
 from bot.domain.judging import ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, MeasureRule
 from bot.domain.judging import split_example as split_threshold
@@ -318,11 +319,24 @@ def _reach_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "reach", f"silent_days must be above {often}, the days between two visits")
 
 
+# The months that the table of the site reads hold twice so many days, wherever today stands in its month.
+MOST_WINDOW_DAYS = 28
+
+
 def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     file, tablets = "protocol.yaml", protocol.tablets
     yield from _twice(file, (reason.code for reason in tablets.skip_reasons))
     if not tablets.formulations or not tablets.strengths_mg or min(tablets.strengths_mg) <= 0:
         yield ProtocolProblem(file, "tablets", "formulations and strengths above 0 are needed")
+    if RAN_OUT not in {reason.code for reason in tablets.skip_reasons}:
+        yield ProtocolProblem(file, "skip_reasons", f"{RAN_OUT} is needed: the table of the site looks for it")
+    rule = protocol.adherence
+    if min(rule.window_days, rule.ran_out_days, rule.changed_days, rule.drop_points) < 1:
+        yield ProtocolProblem("escalation.yaml", "adherence", "days and points must be above 0")
+    if rule.window_days > MOST_WINDOW_DAYS:
+        yield ProtocolProblem("escalation.yaml", "adherence", f"window_days is at most {MOST_WINDOW_DAYS}")
+    if not (0 < rule.below_percent <= 100 and 0 <= rule.unknown_above_percent < 100):
+        yield ProtocolProblem("escalation.yaml", "adherence", "a share lies between 0 and 100 %")
     for band in tablets.dose_bands:
         if band.plt_below is not None and band.plt_below <= band.plt_from:
             yield ProtocolProblem(file, f"dose_band {band.plt_from:g}", "the window of platelets is empty")

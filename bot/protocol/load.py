@@ -157,6 +157,7 @@ def load(folder: Folder) -> Protocol:
         conversation=escalation.conversation,
         course=course,
         kpi=escalation.kpi,
+        adherence=escalation.adherence,
         auditor=escalation.auditor,
         drill=escalation.drill,
         chains=MappingProxyType({chain.urgency: chain for chain in escalation.chains}),

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
+from bot.domain.adherence import SummaryRule
 from bot.domain.adverse_events import SeriousRule, Suggestion, Term
 from bot.domain.calendar import ClosureRule
 from bot.domain.course import Apart, CourseMap, CourseRow
@@ -182,6 +183,7 @@ class EscalationFile:
     digest: DigestRule
     conversation: ConversationRule
     kpi: KpiRule
+    adherence: SummaryRule
     auditor: Graces
     drill: DrillRule
     chains: tuple[Chain, ...]
@@ -336,6 +338,7 @@ class Protocol:
     conversation: ConversationRule
     course: CourseFile
     kpi: KpiRule
+    adherence: SummaryRule
     auditor: Graces
     drill: DrillRule
     chains: Mapping[str, Chain]

@@ -435,6 +435,16 @@ class DosePrompted(SQLModel, table=True):
     asked_at: datetime
 
 
+class DoseMonth(SQLModel, table=True):
+    """A month of one patient's reports as a letter a day: what the site's table counts (bot/store/dose_months.py)."""
+
+    __tablename__ = "dose_month"
+
+    month_on: date = Field(primary_key=True)  # its first day
+    subject_id: int = Field(foreign_key="subject.id", primary_key=True, index=True)
+    days: str  # 31 letters of bot.domain.dose_letters, the first for the first day
+
+
 # Measured values
 
 

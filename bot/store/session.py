@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
+import bot.store.dose_months  # noqa: F401  (no session may add a report without them)
 from bot.cipher import Cipher
 from bot.errors import FollowupError
 from bot.metrics import READ, WRITE, Metrics

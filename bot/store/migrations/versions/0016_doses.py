@@ -1,5 +1,8 @@
 """Dose orders with holds, reviews and counts; several reasons for a day; values released to patients."""
 
+from datetime import date
+from typing import Any
+
 import sqlalchemy as sa
 import sqlmodel.sql.sqltypes
 from alembic import op
@@ -110,6 +113,44 @@ def upgrade() -> None:
     op.add_column("dose_report", sa.Column("reasons", JSON, nullable=False, server_default="[]"))
     op.execute(sa.text(TO_LIST[op.get_context().dialect.name]))
     op.drop_column("dose_report", "reason")
+    months = op.create_table(
+        "dose_month",
+        sa.Column("month_on", sa.Date(), nullable=False),
+        sa.Column("subject_id", sa.Integer(), nullable=False),
+        sa.Column("days", WORDS(), nullable=False),
+        sa.ForeignKeyConstraint(["subject_id"], ["subject.id"]),
+        sa.PrimaryKeyConstraint("month_on", "subject_id"),
+    )
+    op.create_index(op.f("ix_dose_month_subject_id"), "dose_month", ["subject_id"])
+    op.bulk_insert(months, _months())
+
+
+def _months() -> list[dict[str, Any]]:
+    """Return the months of what was asked and said so far: a letter a day, that of the newest report."""
+    connection = op.get_bind()
+    known: dict[tuple[date, int], list[str]] = {}
+
+    def put(subject_id: int, day: date, letter: str) -> None:
+        known.setdefault((day.replace(day=1), subject_id), ["."] * 31)[day.day - 1] = letter
+
+    prompted = sa.table("dose_prompted", sa.column("subject_id", sa.Integer), sa.column("day_on", sa.Date))
+    for subject_id, day in connection.execute(sa.select(prompted)):
+        put(subject_id, day, "?")
+    said = sa.table(
+        "dose_report",
+        sa.column("subject_id", sa.Integer),
+        sa.column("day_on", sa.Date),
+        sa.column("status", sa.String),
+        sa.column("reasons", sa.JSON),
+        sa.column("version", sa.Integer),
+    )
+    for subject_id, day, status, reasons, _ in connection.execute(sa.select(said).order_by(said.c.version)):
+        letter = {"taken": "T", "partly": "P", "not_taken": "M"}.get(status, "?")
+        put(subject_id, day, letter.lower() if "RAN_OUT" in reasons else letter)
+    return [
+        {"month_on": month_on, "subject_id": subject_id, "days": "".join(letters)}
+        for (month_on, subject_id), letters in known.items()
+    ]
 
 
 def downgrade() -> None:
@@ -122,5 +163,5 @@ def downgrade() -> None:
     ):
         for column in columns:
             op.drop_column(table, column)
-    for table in ("lab_release", "tablet_count", "dose_review", "dose_change"):
+    for table in ("dose_month", "lab_release", "tablet_count", "dose_review", "dose_change"):
         op.drop_table(table)
