@@ -134,4 +134,5 @@ def has_streak(work: Work, subject: Subject) -> bool:
     """Tell whether the days up to today were good for so long that the weekly question may be chosen."""
     days = work.protocol.dose_prompt.rhythm.offer_weekly_after_days
     known = dose_days.statuses(work.session, subject, work.today - LOOKED_BACK, work.today)
-    return max(rules.good_days(known, until) for until in (work.today, work.today - timedelta(days=1))) >= days
+    answered_today = known[work.today] not in (DoseStatus.UNKNOWN, DoseStatus.NOT_DELIVERED)
+    return rules.good_days(known, work.today if answered_today else work.today - timedelta(days=1)) >= days
