@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.adherence import DoseStatus
 from bot.domain.urgency import Urgency
+from bot.protocol.model import Tablets
 from bot.simulator.parts import ShownMessage
 from bot.store.models import DoseReport, Escalation
 from bot.story.people import Person
@@ -290,6 +291,29 @@ class TestGaps:
         assert [
             rule for case in await cases(study.stage) for rule in case.because if rule.startswith("tablets.")
         ] == []
+
+
+class TestHowToTake:
+    async def test_nobody_is_told_before_the_site_has_approved_the_words(self, study: Study) -> None:
+        await study.anna.says("/tablets")
+        await study.anna.taps("tablets.button.more")
+        assert study.anna.label("tablets.button.how_to_take") not in study.anna.phone.last.labels
+        sees = Watch(study.coordinator)
+        await study.coordinator.says("/patient S-001")
+        assert study.coordinator.label("patient.intake.off") in sees.texts[-1]
+
+    async def test_the_approved_words_are_those_of_the_ordered_form(
+        self, study: Study, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Tablets, "intake_text", lambda _self, formulation: f"dose.intake.{formulation}")
+        await study.anna.says("/tablets")
+        question, sees = study.anna.phone.last, Watch(study.anna)
+        await study.anna.taps("tablets.button.more", "tablets.button.how_to_take")
+        assert sees.last("dose.intake.dispersible")
+        # The question of the day still waits.
+        await study.anna.phone.taps_on(question, study.anna.label("tablets.button.taken"))
+        await study.stage.settle()
+        assert (await said(study))[-1][1] == "taken"
 
 
 async def test_a_part_with_reasons_and_a_correction_on_each_database(both_stages: Stage) -> None:

@@ -8,7 +8,7 @@ from bot.domain.rhythm import Rhythm
 from bot.store.models import AgendaItem, DosePrompted, DoseReport, OutboxMessage, SubjectChange
 from bot.story.people import Person
 from bot.story.stage import Stage
-from bot.usecases import dose_rhythm, dose_week, tablets
+from bot.usecases import dose_days, dose_rhythm, dose_week, tablets
 from bot.usecases.staff_queries import find
 from bot.work import Work
 from tests.people import Study, study
@@ -209,7 +209,7 @@ class TestOrders:
 
         def order(work: Work) -> None:
             who = find(work, "S-001")
-            for each in tablets.dose_days.orders_of(work.session, who):
+            for each in dose_days.orders_of(work.session, who):
                 each.ordered_at = work.now + timedelta(seconds=1)
             work.session.flush()
             tablets.replan(work, who)
