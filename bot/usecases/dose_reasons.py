@@ -1,11 +1,8 @@
 """Why were tablets not taken, or only in part? Several reasons, own words beside them, and what each leads to."""
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-
-from sqlmodel import col, select
 
 from bot.domain.adherence import DoseStatus
 from bot.domain.kpi import Hours
@@ -18,6 +15,7 @@ from bot.usecases.forms import Choice, Field, Form, Values
 from bot.work import Button, Day, Lines, Text, Work
 
 REASON = "dose.reason"
+PARTLY = "dose.reason.partly"
 SETTLE = "dose.reasons"
 UNKNOWN_DOCTOR = "?"
 
@@ -137,9 +135,14 @@ def settle_late(work: Work, item: AgendaItem) -> str:
     subject = work.session.get_one(Subject, item.subject_id)
     given = [work.session.get_one(DoseReport, number) for number in item.detail["reports"]]
     reports = [each for each in given if dose_days.latest_report(work.session, subject, each.day_on) == each]
-    for dialogue in work.session.exec(select(Dialogue).where(col(Dialogue.kind).in_((REASON, PARTLY)))).all():
-        if json.loads(dialogue.state).get("reports") == item.detail["reports"]:
-            forms.close_of(work, dialogue.account_id)
+    author = _author(given[0])
+    dialogue = work.session.get(Dialogue, author)
+    if (
+        dialogue is not None
+        and dialogue.kind in FORMS
+        and forms.values_of(dialogue)["reports"] == item.detail["reports"]
+    ):
+        forms.close_of(work, author)
     if not reports:
         return "answered anew"
     dose_reports.tell_staff(work, subject, reports)
@@ -152,7 +155,7 @@ def settle_late(work: Work, item: AgendaItem) -> str:
 
 def _tell_late(work: Work, subject: Subject, first: DoseReport, *, asks: bool) -> None:
     """Tell whoever ticked the reasons that they count, and lead on to a report where they ask for one."""
-    author = int(first.reported_by.rpartition(":")[2])
+    author = _author(first)
     key = "tablets.reasons_kept.unwell" if asks else "tablets.reasons_kept"
     rows = [[Button("menu.button.unwell", "menu.unwell")]] if asks else []
     for account in people.speakers(work.session, subject.id or 0):
@@ -161,7 +164,9 @@ def _tell_late(work: Work, subject: Subject, first: DoseReport, *, asks: bool) -
             work.say(account, key, rows, subject_id=subject.id, due_at=due_at, phone=screens.phone(work))
 
 
-PARTLY = "dose.reason.partly"
+def _author(report: DoseReport) -> int:
+    """Return the account that gave an answer: a patient's or a caregiver's."""
+    return int(report.reported_by.rpartition(":")[2])
 
 
 def _form(kind: str, ask: str) -> Form:
