@@ -16,6 +16,7 @@ from bot.domain.kpi import Group, Hours, Stage
 from bot.domain.measures import Doubt
 from bot.domain.participation import ParticipationState
 from bot.domain.reach import Lost
+from bot.domain.rhythm import Rhythm
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.rota import Level
 from bot.domain.stalled import Finding
@@ -31,6 +32,7 @@ from bot.usecases import (
     cases,
     closing,
     course,
+    dose_days,
     enrol,
     event_forms,
     events,
@@ -131,11 +133,13 @@ FAMILIES: Mapping[str, Members] = {
     "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
     "report.button.show_of.*": lambda: bundled().questionnaires,
+    "rhythm.*": lambda: Rhythm,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
     "role.*": lambda: Role,
     "role.shown.*": lambda: CLINICAL,
     "silent.why.*": lambda: Lost,
     "speak.other.*": lambda: (*messages.OTHERS, "unknown"),
+    "tablets.status.*": lambda: (DoseStatus.TAKEN, DoseStatus.PARTLY, DoseStatus.NOT_TAKEN, dose_days.NOT_YET),
     "urgency.*": lambda: Urgency,
     "visit.bring.*": lambda: (kind.preparation for kind in VisitKind if kind.is_told),
     "visit.kind.*": lambda: VisitKind,
@@ -151,6 +155,7 @@ PROTOCOL_VALUES: Mapping[str, frozenset[str]] = {
     "reminder.": frozenset({"day", "what", "bring", "place", "phone"}),
     "triage.": frozenset({"phone"}),
     "consent.text": frozenset({"phone"}),
+    "dose.intake.": frozenset({"phone"}),
     "outcome.told.": frozenset({"day", "phone"}),
 }
 

@@ -112,6 +112,7 @@ class Work:
         self.press: Press | None = None
         self.again = False  # True: this may have been done before, so what is said may have been said
         self.chosen = True  # False: the pressed button was too late to choose anything
+        self.stays_open = False  # True: the pressed button led elsewhere, and its message still waits for an answer
         self.said_at: datetime | None = None  # when a person wrote what this work answers, as Telegram says
         self.received_at: datetime | None = None  # when the update was stored
         self.caller_name = ""  # as Telegram shows it; only greeted with, never an identity (DI-10)
@@ -207,11 +208,14 @@ class Work:
         self.session.flush()
         return message
 
-    def edit(self, message: OutboxMessage, text: str, message_id: int | None = None) -> OutboxMessage | None:
-        """Replace a message that was sent by ``text``, without its buttons; None when it was never seen."""
+    def edit(
+        self, message: OutboxMessage, text: str, message_id: int | None = None, keyboard: Keyboard = ()
+    ) -> OutboxMessage | None:
+        """Replace a sent message by ``text``, with other buttons or none; return None when it was never seen."""
         target = message_id or message.message_id
         if target is None:
             return None
+        rows = [[self._button(button, message.locale) for button in row] for row in keyboard]
         edit = OutboxMessage(
             account_id=message.account_id,
             chat_id=message.chat_id,
@@ -219,11 +223,13 @@ class Work:
             purpose=EDIT,
             about_id=message.about_id,
             lane=min(message.lane, Lane.ANSWER),
-            method="edit" if message.method == "send" else "unbutton",
+            method="edit" if message.method in ("send", "edit") else "unbutton",
             text_key=message.text_key,
             values=message.values,
             text=text,
             locale=message.locale,
+            keyboard=json.dumps(rows, ensure_ascii=False) if rows else None,
+            token=secrets.token_urlsafe(TOKEN_BYTES) if rows else None,
             edits_message_id=target,
             created_at=self.now,
             due_at=self.now,

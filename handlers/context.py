@@ -72,7 +72,10 @@ class TrialContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any],
                 edit = work.edit(press.message, _with_choice(work, press), press.message_id)
             # If the use case refuses, the button stays pressable: all of this is one savepoint.
             use_case(work, press.args)
-            if edit is not None and not work.chosen:
+            if edit is not None and work.stays_open:
+                press.message.pressed_at = None
+                work.session.delete(edit)
+            elif edit is not None and not work.chosen:
                 edit.text = press.message.text
 
         await self._run(update, route, pressed)

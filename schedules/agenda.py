@@ -15,6 +15,8 @@ from bot.usecases import (
     checkin,
     closures,
     digest,
+    dose_answered,
+    dose_reasons,
     drills,
     escalate,
     lapse,
@@ -47,6 +49,8 @@ ESCALATIONS: Mapping[str, WorkOn] = {
     readings.SILENCE: readings.silent,
     speak.DOUBT: speak.doubt_silent,
     sae_clock.CLOCK: sae_clock.tell,
+    dose_reasons.SETTLE: dose_reasons.settle_late,
+    dose_answered.FLAG: dose_answered.tell_gap,
     **drills.AGENDA,
 }
 REMINDERS: Mapping[str, WorkOn] = {

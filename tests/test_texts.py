@@ -66,7 +66,8 @@ FOR_STAFF = (
 # These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
 PARTS = (
     "back.tablets", "back.visit", "command.", "dose.skip.", "language.", "protocol.", "reading.value",
-    "reading.what.", "relation.", "report.line.", "report.short.", "toast.", "urgency.", "visit.gone.",
+    "reading.what.", "relation.", "report.line.", "report.short.", "tablets.own_words", "tablets.told.line",
+    "toast.", "urgency.", "visit.gone.",
     "visit.bring.", "visit.kind.", "visit.mine.", "visit.place.", "visit.short.", "visit.stands", "visit.titled",
 )  # fmt: skip
 LOCK_SCREEN = 60

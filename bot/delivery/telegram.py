@@ -54,10 +54,17 @@ class TelegramChannel:
             case "file":
                 return await self._send_file(message)
             case "edit" if len(message.text) <= TEXT_LENGTH:
-                await self._bot.edit_message_text(message.text, chat_id=chat, message_id=message.edits_message_id)
+                await self._bot.edit_message_text(
+                    message.text,
+                    chat_id=chat,
+                    message_id=message.edits_message_id,
+                    reply_markup=markup_of(message),
+                )
                 return message.edits_message_id
             case "edit" | "unbutton":
-                await self._bot.edit_message_reply_markup(chat_id=chat, message_id=message.edits_message_id)
+                await self._bot.edit_message_reply_markup(
+                    chat_id=chat, message_id=message.edits_message_id, reply_markup=markup_of(message)
+                )
                 return message.edits_message_id
             case "commands":
                 listed = [BotCommand(name, about) for name, about in json.loads(message.values)]

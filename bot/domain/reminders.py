@@ -12,6 +12,8 @@ from enum import IntEnum, StrEnum
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from bot.domain.adherence import AdherenceRule
+from bot.domain.rhythm import RhythmRule
 from bot.errors import FollowupError
 
 # How long before the quiet hours something is sent that would otherwise fall into them.
@@ -53,11 +55,18 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class DosePrompt:
-    """When the daily tablet question is asked, asked again, and how long it can be answered."""
+    """When the tablets question is asked, asked again, how long it can be answered, and how often it comes.
+
+    ``reasons_minutes``: reasons that were ticked and not sent off count after so long. ``missed``: which gaps
+    staff hear of.
+    """
 
     default_at: time
     nudge_after_minutes: int
     answerable_days: int
+    reasons_minutes: int
+    rhythm: RhythmRule
+    missed: AdherenceRule
 
 
 @dataclass(frozen=True, slots=True)

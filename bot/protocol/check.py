@@ -9,6 +9,7 @@ from math import prod
 
 from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
 from bot.domain.dose_letters import RAN_OUT
+from bot.domain.dose_flags import Flag
 from bot.domain.freetext import Status, scan
 from bot.domain.judging import ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, MeasureRule
 from bot.domain.judging import split_example as split_threshold
@@ -16,6 +17,7 @@ from bot.domain.lexicon import Combination, Composition, Concept, Lexicon, Numbe
 from bot.domain.measures import PAIR, PULSE, TEMPERATURE, Measure
 from bot.domain.questionnaires import SCORES, Item, ItemKind, NotAnAnswer, Questionnaire, accept, is_asked, offered
 from bot.domain.reminders import ChaseAct
+from bot.domain.rhythm import Rhythm
 from bot.domain.roles import EVERYONE, ON_DUTY, SECOND_ON_CALL, STAFF
 from bot.domain.scores import fires as score_fires
 from bot.domain.triage import RECORDED, Example, TriageRule, split_example
@@ -145,6 +147,8 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(arm.name, "protocol.yaml", arm.code)
     for reason in protocol.skip_reasons:
         yield TextUse(reason.text, "protocol.yaml", reason.code)
+    for formulation, intake in protocol.tablets.intake_texts.items():
+        yield TextUse(intake.text, "protocol.yaml", f"intake_texts {formulation}")
     for key in (protocol.consent.text, *protocol.consent.agreements):
         yield TextUse(key, "protocol.yaml", "consent")
     for step in protocol.reminders:
@@ -273,8 +277,17 @@ def _reminder_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     if protocol.quiet_hours.covers(checkin.default_at):
         yield ProtocolProblem(file, "checkin", "default_at lies in the quiet hours")
     prompt = protocol.dose_prompt
-    if prompt.nudge_after_minutes <= 0 or prompt.answerable_days < 1:
-        yield ProtocolProblem(file, "dose_prompt", "the nudge and the days to answer must be above 0")
+    if min(prompt.nudge_after_minutes, prompt.answerable_days, prompt.reasons_minutes) < 1:
+        yield ProtocolProblem(file, "dose_prompt", "the minutes and the days to answer must be above 0")
+    if prompt.answerable_days >= Rhythm.WEEKLY.days:
+        yield ProtocolProblem(file, "dose_prompt", "a week must be over for answers before the next is asked about")
+    codes = {reason.code for reason in protocol.skip_reasons}
+    for code in prompt.rhythm.daily_after_reasons:
+        if code not in codes:
+            yield ProtocolProblem(file, code, "dose_prompt: there is no such reason")
+    missed = prompt.missed
+    if not 0 < missed.yellow_run_days < missed.amber_run_days or not 0 < missed.yellow_below_percent <= 100:
+        yield ProtocolProblem(file, "dose_prompt", "missed: the runs or the per cent make no sense")
 
 
 def _later_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
@@ -326,6 +339,9 @@ MOST_WINDOW_DAYS = 28
 def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     file, tablets = "protocol.yaml", protocol.tablets
     yield from _twice(file, (reason.code for reason in tablets.skip_reasons))
+    for formulation in tablets.intake_texts:
+        if formulation not in tablets.formulations:
+            yield ProtocolProblem(file, f"intake_texts {formulation}", "it cannot be ordered")
     if not tablets.formulations or not tablets.strengths_mg or min(tablets.strengths_mg) <= 0:
         yield ProtocolProblem(file, "tablets", "formulations and strengths above 0 are needed")
     if RAN_OUT not in {reason.code for reason in tablets.skip_reasons}:
@@ -852,6 +868,7 @@ def _course_rule_problems(protocol: Protocol, scored: Collection[str]) -> Iterat
         *(rule.id for rule in protocol.triage_rules),
         *(rule.id for rule in protocol.lexicon.rules),
         *(f"tablets.{reason.code}" for reason in protocol.skip_reasons if reason.tell_staff is not None),
+        *(f"tablets.{flag}" for flag in Flag),
     ]
     starts = [start for row in course.rows for start in row.rules]
     yield from _twice(file, [*starts, *course.by_score, *course.apart.rules])

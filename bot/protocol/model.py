@@ -71,12 +71,25 @@ class Choice:
     """A coded choice with the text key of its wording.
 
     ``opens_report``: the symptom report follows it. ``tell_staff``: it becomes a case of this urgency.
+    ``same_day``: the subject is told whether staff see it today. ``shows_order``: the order as staff wrote it.
+    ``asks_doctor``: which doctor said so, and since when, is asked besides.
     """
 
     code: str
     text: str
     opens_report: bool = False
     tell_staff: Urgency | None = None
+    same_day: bool = False
+    shows_order: bool = False
+    asks_doctor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeText:
+    """How one formulation is taken, as a text key; subjects find it only once the site has approved it."""
+
+    text: str
+    approved: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,12 @@ class Tablets:
     most_units_per_day: int
     dose_bands: tuple[DoseBand, ...]
     skip_reasons: tuple[Choice, ...]
+    intake_texts: Mapping[Formulation, IntakeText]
+
+    def intake_text(self, formulation: str) -> str | None:
+        """Return the text key of how a formulation is taken, or None where the site has approved none."""
+        found = self.intake_texts.get(Formulation(formulation))
+        return found.text if found is not None and found.approved else None
 
 
 @dataclass(frozen=True, slots=True)

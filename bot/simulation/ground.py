@@ -211,7 +211,11 @@ class ShortWay:
                 }
                 shown = messaging.send_message(self._telegram, Params(fields), {})
             elif message.method == "edit":
-                fields["message_id"] = message.edits_message_id
+                keyboard = markup_of(message)
+                fields |= {
+                    "message_id": message.edits_message_id,
+                    "reply_markup": keyboard.to_dict() if keyboard else None,
+                }
                 shown = messaging.edit_text(self._telegram, Params(fields), {})
             else:
                 return None

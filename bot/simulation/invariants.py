@@ -42,6 +42,7 @@ POLITE = (
     "visit.with_tablets",
     "visit.past.ask",
     "tablets.ask",
+    "tablets.week.ask",
     "outage.ask",
 )
 ASKED = ("tablets.ask",)

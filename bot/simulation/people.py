@@ -67,6 +67,8 @@ ONLY_ON_PURPOSE = (
     "report.stop",
     "report.correct",
     "start.read_again",
+    "tablets.extra",
+    "tablets.more",
 )
 
 
@@ -221,6 +223,38 @@ class Reader(Actor):
             return None
         return buttons[0] if self.dice.random() < 0.88 else self.dice.choice(buttons)
 
+    def week(self, buttons: Sequence[Button], _message: ShownMessage) -> Button | None:
+        """Answer the weekly question: mostly "every day"."""
+        if not self.chance("answers"):
+            return None
+        return buttons[0] if self.dice.random() < 0.8 else buttons[-1]
+
+    async def press(self, message: ShownMessage, button: Button) -> None:
+        """Press a button; whoever ticks one of several things goes on in the same message."""
+        await super().press(message, button)
+        if action_of(button) != "form.pick":
+            return
+
+        async def go_on() -> None:
+            chosen = self.tick(buttons_of(message, "form.pick"), message)
+            if chosen is not None:
+                await self.press(message, chosen)
+
+        self.world.at(self.world.now + timedelta(minutes=self.dice.choice((1, 1, 2, 15))), go_on)
+
+    def tick(self, buttons: Sequence[Button], message: ShownMessage) -> Button | None:
+        """Tick one or two things and send them off; now and then nothing, or not at all."""
+        if not self.chance("answers"):
+            return None
+        if not buttons:
+            return None
+        open_ones = [button for button in buttons if self.says(button, "form.button.unticked")]
+        ticked = len(buttons) - len(open_ones)
+        done = buttons_of(message, "form.picked")
+        if done and (not open_ones or self.dice.random() < (0.08, 0.7, 0.95)[min(ticked, 2)]):
+            return done[0]
+        return self.dice.choice(open_ones)
+
     def report(self, buttons: Sequence[Button], _message: ShownMessage) -> Button | None:
         """Answer a question about symptoms: mostly the mildest, which comes last, or first where it is a score."""
         if self.dice.random() < 0.06:
@@ -331,6 +365,10 @@ CHOICES: dict[str, Choice] = {
     "visit.later_at": Reader.any,
     "visit.tablets": Reader.tablets,
     "tablets.answer": Reader.tablets,
+    "tablets.week": Reader.week,
+    "tablets.rhythm": Reader.perhaps,
+    "tablets.change": Reader.perhaps,
+    "form.pick": Reader.tick,
     "report.answer": Reader.report,
     "report.right": Reader.any,
     "danger.now": Reader.perhaps,

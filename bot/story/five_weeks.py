@@ -213,7 +213,7 @@ class Story:
         if day in SILENT_DAYS:
             return
         if day in FORGOTTEN_DAYS:
-            await self.first.taps("tablets.button.not_today", "dose.skip.forgot")
+            await self.first.taps("tablets.button.not_today", "dose.skip.forgot", "form.button.done")
         elif day == NOT_YET_DAY:
             await self.first.taps("tablets.button.not_yet")
             await self.stage.pass_time(hours=2)

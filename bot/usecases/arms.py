@@ -99,7 +99,7 @@ def _stop_tablets(work: Work, subject: Subject, on: date) -> None:
     work.silence("the arm was changed", purpose=tablets.PROMPT, subject_id=subject.id)
     for account in people.speakers(work.session, subject.id or 0):
         dialogue = work.session.get(Dialogue, account.id)
-        if dialogue is not None and dialogue.kind == tablets.REASON:
+        if dialogue is not None and dialogue.kind in tablets.DIALOGUES:
             forms.close_of(work, account.id or 0)
 
 

@@ -13,6 +13,7 @@ from bot.store.models import DoseChange, DoseOrder, DosePrompted, DoseReport, Su
 from bot.usecases import polite
 
 Standing = dosing.Standing[DoseOrder, DoseChange]
+WEEK = "week"  # in the key of a question about several days
 NOT_YET = "not_yet"  # an answer that is asked about once more, not yet the status of a day
 
 _ORDERS = select(DoseOrder).where(DoseOrder.subject_id == bindparam("subject_id")).order_by(col(DoseOrder.id).desc())
@@ -90,12 +91,28 @@ def statuses(session: Session, subject: Subject, first_on: date, last_on: date) 
     return known
 
 
+def question_key(subject: Subject, days: Sequence[date]) -> str:
+    """Return the key of a question about a day, or about a week from its first day to its last."""
+    if len(days) == 1:
+        return f"dose:{subject.id}:{days[0].isoformat()}"
+    return f"dose:{subject.id}:{WEEK}:{days[0].isoformat()}:{days[-1].isoformat()}"
+
+
+def _days_of(key: str) -> list[date]:
+    """Return the days that the question with this key was about."""
+    parts = key.split(":")
+    days = [date.fromisoformat(part) for part in parts if part.count("-") == 2]
+    if WEEK not in parts:
+        return days
+    return [days[0] + timedelta(days=number) for number in range((days[-1] - days[0]).days + 1)]
+
+
 def asked_in_vain(session: Session, subject: Subject) -> set[date]:
     """Return the days whose question reached nobody's phone (DI-17)."""
     put: dict[date, list[str]] = {}
     for key, state in reach.fates(session, (polite.PROMPT, polite.REMINDER), subject_id=subject.id):
         # A reminder that asked about tablets too has their day in its key; the others have none.
-        for day in (date.fromisoformat(part) for part in key.split(":") if part.count("-") == 2):
+        for day in _days_of(key):
             put.setdefault(day, []).append(state)
     return {day for day, states in put.items() if reach.in_vain(states)}
 

@@ -42,6 +42,7 @@ REQUEST = "request"
 MOMENTS = ("last_paged_at", "acknowledged_at", "read_back_at", "tried_at")
 REDS = tuple(level.value for level in Urgency if level.is_red)
 BY_STAFF = "value:"  # how the source of a value begins that staff entered
+OF_TABLETS = "tablets:"  # how the source of an answer about tablets begins; its days follow
 
 Summary = Sequence[Text]
 
@@ -586,7 +587,7 @@ class Heard:
 
 
 def words_heard(case: Escalation) -> list[Heard]:
-    """Return the free words of a case; reports, check-ins and values have a source and are kept by themselves."""
+    """Return the free words of a case and what it was told of tablets; the rest has a row of its own elsewhere."""
     return [
         Heard(
             datetime.fromisoformat(each["at"]) if "at" in each else case.opened_at,
@@ -595,7 +596,7 @@ def words_heard(case: Escalation) -> list[Heard]:
             tuple(each.get("because", case.because)),
         )
         for each in json.loads(case.summary)
-        if not each["source"]
+        if not each["source"] or ("at" in each and each["source"].startswith(OF_TABLETS))
     ]
 
 

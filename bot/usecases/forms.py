@@ -18,6 +18,7 @@ from bot.work import Button, Lines, Text, Work
 
 CONFIRM = "confirm"
 CHANGE = "change"
+PICKED = "+"  # stands before the name under which a question with several answers keeps what is ticked
 Values = dict[str, Any]
 
 
@@ -32,7 +33,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One question. ``parse`` reads typed words into a JSON value; ``choices`` are offered as buttons."""
+    """One question. ``parse`` reads typed words into a JSON value; ``choices`` are offered as buttons.
+
+    ``many``: several choices are ticked and sent off with "done", and the answer is their list. Words typed beside
+    them are kept under ``words``. ``changed`` is called at each tick, so that what was ticked is never lost.
+    """
 
     name: str
     ask: str
@@ -42,6 +47,9 @@ class Field:
     show: Callable[[Work, Any], object] | None = None
     columns: int = 1
     said_with: Callable[[Work, Values], dict[str, object]] | None = None
+    many: bool = False
+    words: str = ""
+    changed: Callable[[Work, Values], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,12 @@ def take_text(work: Work, dialogue: Dialogue, text: str) -> None:
         work.answer(key, (), **{"phone": screens.phone(work), **said})
         _ask_again(work, form, dialogue, values)
         return
+    if asked.many:
+        values[asked.words] = "\n".join([*filter(None, [values.get(asked.words)]), reading.value])
+        _keep(work, dialogue, asked.name, values)
+        _changed(work, asked, values)
+        _ask_again(work, form, dialogue, values)
+        return
     if reading.confirm:
         values["?"] = reading.value
         _keep(work, dialogue, asked.name, values)
@@ -238,6 +252,86 @@ def take_tap(work: Work, args: dict[str, Any]) -> None:
     _accept(work, form, dialogue, values, asked, value)
 
 
+def pick(work: Work, args: dict[str, Any]) -> None:
+    """Tick one of several choices or take the tick away, in the message that is there.
+
+    Raises:
+        refusals.DialogueEnded: the button belongs to a question that is no longer open.
+    """
+    if (found := _picking(work, args)) is None:
+        return
+    form, dialogue, values = found
+    asked, ticked = form.field(args["f"]), picked(values, args["f"])
+    values[f"{PICKED}{asked.name}"] = (
+        [each for each in ticked if each != args["v"]] if args["v"] in ticked else [*ticked, args["v"]]
+    )
+    _keep(work, dialogue, asked.name, values)
+    _changed(work, asked, values)
+    assert work.press is not None
+    rows = _many_rows(work, dialogue, values, asked)
+    work.edit(work.press.message, work.press.message.text, work.press.message_id, rows)
+
+
+def picked_all(work: Work, args: dict[str, Any]) -> None:
+    """Take what is ticked as the answer.
+
+    Raises:
+        refusals.DialogueEnded: the button belongs to a question that is no longer open.
+    """
+    if (found := _picking(work, args)) is None:
+        return
+    form, dialogue, values = found
+    asked, ticked = form.field(args["f"]), picked(values, args["f"])
+    chosen = [choice for choice in (asked.choices(work, values) if asked.choices else ()) if choice.value in ticked]
+    assert work.press is not None
+    said = [choice.label if choice.plain else work.text(choice.label) for choice in chosen] or [work.press.label]
+    message = work.press.message
+    message.pressed_at = work.now
+    text = work.text("press.chosen", message.locale, text=message.text, choice=", ".join(said))
+    work.edit(message, text, work.press.message_id)
+    values.pop(f"{PICKED}{asked.name}", None)
+    _accept(work, form, dialogue, values, asked, [choice.value for choice in chosen])
+
+
+def picked(values: Values, name: str) -> list[Any]:
+    """Return what is ticked so far in a question with several answers."""
+    return list(values.get(f"{PICKED}{name}", []))
+
+
+def _picking(work: Work, args: dict[str, Any]) -> tuple[Form, Dialogue, Values] | None:
+    """Return the open question that a tick belongs to, or None when it was answered just now."""
+    assert work.press is not None
+    dialogue = current(work)
+    if work.press.message.pressed_at is not None:
+        work.note("toast.already_recorded")
+        return None
+    if dialogue is None or dialogue.number != args["n"]:
+        raise refusals.DialogueEnded("ended")
+    form = FORMS[dialogue.kind]
+    _check_role(work, form)
+    if dialogue.step != args["f"]:
+        work.note("form.toast.moved_on")
+        return None
+    return form, dialogue, json.loads(dialogue.state)
+
+
+def _changed(work: Work, asked: Field, values: Values) -> None:
+    if asked.changed is not None:
+        asked.changed(work, values)
+
+
+def _many_rows(work: Work, dialogue: Dialogue, values: Values, asked: Field) -> list[list[Button]]:
+    ticked = picked(values, asked.name)
+    rows = []
+    for choice in asked.choices(work, values) if asked.choices else ():
+        label = choice.label if choice.plain else Text(choice.label)
+        key = "form.button.ticked" if choice.value in ticked else "form.button.unticked"
+        args = {"n": dialogue.number, "f": asked.name, "v": choice.value}
+        rows.append([Button(key, "form.pick", args, values={"label": label})])
+    rows.append([Button("form.button.done", "form.picked", {"n": dialogue.number, "f": asked.name})])
+    return rows
+
+
 def _accept(work: Work, form: Form, dialogue: Dialogue, values: Values, asked: Field, value: Any) -> None:
     values[asked.name] = value
     if values.pop("!changing", None) is not None:
@@ -286,13 +380,17 @@ def ask_again(work: Work, dialogue: Dialogue) -> None:
 
 
 def _ask(work: Work, form: Form, dialogue: Dialogue, values: Values, asked: Field) -> None:
+    more = asked.said_with(work, values) if asked.said_with else {}
+    if asked.many:
+        # Not for one press only: each press ticks one more, in place.
+        work.answer(asked.ask, _many_rows(work, dialogue, values, asked), **more)
+        return
     buttons = [
         _button(dialogue, asked.name, choice.label, choice.value, plain=choice.plain)
         for choice in (asked.choices(work, values) if asked.choices else ())
     ]
     rows = [buttons[at : at + asked.columns] for at in range(0, len(buttons), asked.columns)]
     rows.append([Button("form.button.cancel", "form.cancel", {"n": dialogue.number})])
-    more = asked.said_with(work, values) if asked.said_with else {}
     work.answer(asked.ask, rows, single_use=True, **more)
 
 

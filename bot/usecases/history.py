@@ -13,6 +13,7 @@ from bot.work import Day, Lines, Text, Work
 
 ARM = "arm"
 STATE = "state"
+RHYTHM = "dose_rhythm"
 NO_VISITS = "0"
 
 
@@ -25,10 +26,12 @@ def keep(
     reason: str,
     *,
     from_on: date | None = None,
+    by: str | None = None,
 ) -> None:
     """Keep one change with its reason, which all audit entries of this work carry as well.
 
-    ``what`` is ARM, STATE, or the kind of visit whose interval was set.
+    ``what`` is ARM, STATE, RHYTHM, or the kind of visit whose interval was set. ``by`` is somebody else than
+    who acts: the bot, by a rule.
     """
     reasons.because(work, reason)
     work.session.add(
@@ -40,7 +43,7 @@ def keep(
             from_on=from_on,
             reason=reason,
             changed_at=work.now,
-            changed_by=work.caller.label,
+            changed_by=by or work.caller.label,
         )
     )
     work.session.flush()
@@ -88,6 +91,8 @@ def _what(change: SubjectChange) -> Text:
         return Text("history.what.arm")
     if change.what == STATE:
         return Text("history.what.state")
+    if change.what == RHYTHM:
+        return Text("history.what.rhythm")
     return Text("history.what.interval", {"what": Text(f"visit.short.{change.what}")})
 
 
@@ -99,6 +104,8 @@ def _shown(work: Work, what: str, value: str | None) -> Text | str:
             return Text(arm.name) if arm is not None else value or "—"
         case "state":
             return Text(f"participation.{value}")
+        case "dose_rhythm":
+            return Text(f"rhythm.{value}")
         case _ if value is None:
             return Text("history.by_protocol")
         case VisitKind.FERRITIN if value == NO_VISITS:

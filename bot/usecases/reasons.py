@@ -20,10 +20,22 @@ CLOSING = ("completed", "lost", "doctor", "died", "moved_away", "study_ends")
 INVITING = ("changed_mind", "slip")
 NO_EVENT = ("known_before", "same_event", "slip", "wrong_patient")
 OTHERS_CHANGED = f"{CODED}others_changed"
+RHYTHM = ("rhythm_wish", "rhythm_fading", "rhythm_answers", "rhythm_missed", "rhythm_order")
 
 CODES = tuple(
     dict.fromkeys(
-        [*CORRECTION, *DEVIATION, *NOT_NEEDED, *INTERVAL, *ARM, *CLOSING, *INVITING, *NO_EVENT, "others_changed"]
+        [
+            *CORRECTION,
+            *DEVIATION,
+            *NOT_NEEDED,
+            *INTERVAL,
+            *ARM,
+            *CLOSING,
+            *INVITING,
+            *NO_EVENT,
+            *RHYTHM,
+            "others_changed",
+        ]
     )
 )
 

@@ -93,6 +93,7 @@ def show_menu(work: Work, key: str = "menu.patient", **values: object) -> None:
     ]
     if takes_tablets(work, subject):
         rows.append([Button("menu.button.tablets", "menu.tablets")])
+        rows.append([Button("tablets.button.extra", "tablets.extra")])
     rows += [
         [Button("menu.button.visits", "menu.visits")],
         [Button("menu.button.team", "menu.team")],

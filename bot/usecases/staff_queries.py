@@ -210,11 +210,13 @@ def _reach(work: Work, subject: Subject) -> Lines:
     return Lines([Lines(lines, between=", "), *about])
 
 
-def _tablets_line(work: Work, subject: Subject) -> Text:
+def _tablets_line(work: Work, subject: Subject) -> Text | Lines:
     order = dose_days.order_on(work.session, subject, work.today)
     if not work.protocol.arms[subject.arm].tablets or order is None:
         return Text("patient.tablets.none")
-    return Text("patient.tablets", _order_values(work, subject, order))
+    shown = work.protocol.tablets.intake_text(order.formulation) is not None
+    intake = Text("patient.intake.on" if shown else "patient.intake.off")
+    return Lines([Text("patient.tablets", _order_values(work, subject, order)), intake])
 
 
 def _order_values(work: Work, subject: Subject, order: DoseOrder) -> dict[str, object]:

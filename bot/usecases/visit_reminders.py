@@ -629,7 +629,7 @@ def with_tablets_buttons(keyboard: Keyboard, day: date) -> list[list[Button]]:
     """Return the answers to the tablets question that came with a reminder, and the way to the visit's question."""
     about = {name: keyboard[0][0].args[name] for name in ("visit", "version")}
     rows = [
-        [Button(each.label, "visit.tablets", {**each.args, **about})]
+        [Button(each.label, "visit.tablets", {**each.args, **about}) if each.action == "tablets.answer" else each]
         for row in tablets.answer_buttons(day)
         for each in row
     ]

@@ -217,6 +217,19 @@ BROKEN = [
                  id="a row without a name"),
     pytest.param("reminders.yaml", "useful_days: 3", "useful_days: 7", "checkin", "before the next one",
                  id="check-in that overlaps the next"),
+    pytest.param("reminders.yaml", "answerable_days: 3", "answerable_days: 7", "dose_prompt", "before the next",
+                 id="a week of tablets that overlaps the next"),
+    pytest.param("reminders.yaml", "reasons_minutes: 10", "reasons_minutes: 0", "dose_prompt", "above 0",
+                 id="reasons that count at once"),
+    pytest.param("reminders.yaml", "[SIDE_EFFECT]", "[SIDE_EFFECTS]", "SIDE_EFFECTS", "no such reason",
+                 id="a reason that nobody can give"),
+    pytest.param("reminders.yaml", "amber_run_days: 7", "amber_run_days: 3", "dose_prompt", "make no sense",
+                 id="a long run that is no longer than a short one"),
+    pytest.param("reminders.yaml", "unanswered: 5", "unanswered: 8", "", "8 of 7", id="more silence than questions"),
+    pytest.param("protocol.yaml", "formulations: [dispersible, film_coated", "formulations: [dispersible",
+                 "intake_texts film_coated", "cannot be ordered", id="how to take what nobody orders"),
+    pytest.param("protocol.yaml", "text: dose.intake.dispersible", "text: dose.intake.powder",
+                 "intake_texts dispersible", "no text", id="how to take it without words"),
 ]  # fmt: skip
 
 

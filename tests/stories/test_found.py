@@ -196,7 +196,8 @@ async def test_answering_for_yesterday_does_not_silence_todays_second_question(s
 async def test_a_reason_that_opens_a_report_opens_one(study: Study, code: str) -> None:
     await study.stage.until(EVENING)
     sees = Watch(study.anna)
-    await study.anna.taps("tablets.button.not_today", next(r.text for r in trial().skip_reasons if r.code == code))
+    reason = next(r.text for r in trial().skip_reasons if r.code == code)
+    await study.anna.taps("tablets.button.not_today", reason, "form.button.done")
     assert sees.last("report.trouble.ask")
 
 

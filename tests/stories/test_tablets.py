@@ -105,7 +105,10 @@ class TestReasons:
         sees = Watch(study.anna)
         await study.anna.taps("tablets.button.not_today")
         assert sees.last("tablets.ask_reason")
-        await study.anna.taps(choice.text)
+        await study.anna.taps(choice.text, "form.button.done")
+        if choice.asks_doctor:
+            assert sees.last("tablets.ask_doctor")
+            await study.anna.taps("dose.button.doctor_unknown")
         assert (await said(study))[-1] == ("2026-11-02", "not_taken", choice.code)
         opened = await cases(study.stage)
         assert [case.urgency for case in opened] == ([choice.tell_staff] if choice.tell_staff else [])
@@ -114,7 +117,7 @@ class TestReasons:
     async def test_side_effects_lead_into_a_report(self, study: Study) -> None:
         await study.stage.until(evening(0))
         sees = Watch(study.anna)
-        await study.anna.taps("tablets.button.not_today", "dose.skip.side_effect")
+        await study.anna.taps("tablets.button.not_today", "dose.skip.side_effect", "form.button.done")
         assert sees.read("tablets.thanks_side_effect")
         assert sees.last("report.trouble.ask")
         assert (await symptom_case(study.stage)).urgency == Urgency.AMBER
@@ -147,7 +150,7 @@ class TestLateAndTwice:
                 await study.anna.taps("tablets.button.taken")
                 days.append((await said(study))[-1][0])
             assert len(days) < 9
-        assert days == ["2026-11-04", "2026-11-05", "2026-11-06"]
+        assert days == ["2026-11-03", "2026-11-04", "2026-11-05", "2026-11-06"]
 
     async def test_last_evenings_question_can_be_answered_in_the_morning(self, study: Study) -> None:
         await study.stage.until(evening(0))
@@ -210,7 +213,7 @@ class TestAdherence:
             if what == "t":
                 await study.anna.taps("tablets.button.taken")
             elif what == "n":
-                await study.anna.taps("tablets.button.not_today", "dose.skip.forgot")
+                await study.anna.taps("tablets.button.not_today", "dose.skip.forgot", "form.button.done")
             elif what == "y":
                 await study.anna.taps("tablets.button.not_yet")
         await study.coordinator.says("/adherence S-001")
