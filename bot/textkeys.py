@@ -9,7 +9,7 @@ from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.course import Source
-from bot.domain.dosing import Formulation
+from bot.domain.dosing import BandPosition, Change, Formulation
 from bot.domain.drills import DrillOutcome, DrillState
 from bot.domain.escalation import CaseState, Lapse
 from bot.domain.kpi import Group, Hours, Stage
@@ -31,6 +31,7 @@ from bot.usecases import (
     cases,
     closing,
     course,
+    dose_forms,
     enrol,
     event_forms,
     events,
@@ -90,6 +91,14 @@ FAMILIES: Mapping[str, Members] = {
     "course.source.*": lambda: (*Source, "value_unverified"),
     "course.state.*": lambda: course.LEGEND,
     "deviation.*": lambda: Deviation,
+    "dose.times.*": lambda: map(str, range(1, bundled().tablets.most_times_a_day + 1)),
+    "dose_order.ask.why.*": lambda: Change,
+    "dose_order.hold.*": lambda: (dose_forms.GOES_ON, dose_forms.STAYS),
+    "dose_order.named.*": lambda: Change,
+    "dose_order.position.*": lambda: BandPosition,
+    "dose_order.refused.*": lambda: Change,
+    "dose_order.stands.*": lambda: (Change.HOLD, Change.STOP),
+    "dose_order.summary.*": lambda: Change,
     "drill.figure.*": lambda: ("first_page", "viewed", "taken", "read_back"),
     "drill.how.*": lambda: dict.fromkeys((*DrillState, *DrillOutcome)),
     "due.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
@@ -150,6 +159,7 @@ PROTOCOL_VALUES: Mapping[str, frozenset[str]] = {
     "reminder.": frozenset({"day", "what", "bring", "place", "phone"}),
     "triage.": frozenset({"phone"}),
     "consent.text": frozenset({"phone"}),
+    "dose.told.": frozenset({"day", "order", "phone"}),
     "outcome.told.": frozenset({"day", "phone"}),
 }
 
@@ -174,6 +184,7 @@ def protocol_values(key: str) -> frozenset[str]:
 _MODULES = (
     arms,
     closing,
+    dose_forms,
     enrol,
     event_forms,
     labs,

@@ -144,6 +144,8 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(arm.name, "protocol.yaml", arm.code)
     for reason in protocol.skip_reasons:
         yield TextUse(reason.text, "protocol.yaml", reason.code)
+    for told in protocol.tablets.told.texts():
+        yield TextUse(told, "protocol.yaml", "tablets.told")
     for key in (protocol.consent.text, *protocol.consent.agreements):
         yield TextUse(key, "protocol.yaml", "consent")
     for step in protocol.reminders:
@@ -323,6 +325,13 @@ def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     yield from _twice(file, (reason.code for reason in tablets.skip_reasons))
     if not tablets.formulations or not tablets.strengths_mg or min(tablets.strengths_mg) <= 0:
         yield ProtocolProblem(file, "tablets", "formulations and strengths above 0 are needed")
+    if (
+        min(tablets.most_units_per_day, tablets.most_times_a_day, tablets.dated.days_ahead, tablets.told.useful_days)
+        < 1
+    ):
+        yield ProtocolProblem(file, "tablets", "units, times, days ahead and useful_days must be above 0")
+    if tablets.dated.days_back < 0:
+        yield ProtocolProblem(file, "tablets", "dated.days_back must not be below 0")
     for band in tablets.dose_bands:
         if band.plt_below is not None and band.plt_below <= band.plt_from:
             yield ProtocolProblem(file, f"dose_band {band.plt_from:g}", "the window of platelets is empty")

@@ -6,15 +6,19 @@ from datetime import date, timedelta
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, func, select
 
+from bot.domain import dosing
 from bot.domain.adherence import DoseStatus
 from bot.store import reach
-from bot.store.models import DoseOrder, DosePrompted, DoseReport, Subject
+from bot.store.models import DoseChange, DoseOrder, DosePrompted, DoseReport, Subject
 from bot.usecases import polite
 from bot.work import Work
 
+Standing = dosing.Standing[DoseOrder, DoseChange]
 NOT_YET = "not_yet"  # an answer that is asked about once more, not yet the status of a day
 
 _ORDERS = select(DoseOrder).where(DoseOrder.subject_id == bindparam("subject_id")).order_by(col(DoseOrder.id).desc())
+
+_CHANGES = select(DoseChange).where(DoseChange.subject_id == bindparam("subject_id")).order_by(col(DoseChange.id))
 
 
 def orders_of(session: Session, subject: Subject) -> Sequence[DoseOrder]:
@@ -22,16 +26,28 @@ def orders_of(session: Session, subject: Subject) -> Sequence[DoseOrder]:
     return session.exec(_ORDERS, params={"subject_id": subject.id}).all()
 
 
-def in_force(orders: Sequence[DoseOrder], day: date) -> DoseOrder | None:
-    """Return the order that was in force on a day; of several the one that was given last."""
-    for order in orders:
-        if not order.void and order.from_on <= day and (order.until_on is None or day <= order.until_on):
-            return order
-    return None
+def changes_of(session: Session, subject: Subject) -> Sequence[DoseChange]:
+    """Return all holds, resumes and stops of a subject, as they were recorded."""
+    return session.exec(_CHANGES, params={"subject_id": subject.id}).all()
+
+
+def standing_on(session: Session, subject: Subject, day: date) -> Standing:
+    """Return what holds on a day: what is ordered, held or stopped."""
+    return dosing.standing(orders_of(session, subject), changes_of(session, subject), day)
 
 
 def order_on(session: Session, subject: Subject, day: date) -> DoseOrder | None:
-    return in_force(orders_of(session, subject), day)
+    """Return the order that is to be taken on a day; None when nothing is ordered, or it is held or stopped."""
+    return standing_on(session, subject, day).to_take
+
+
+def next_to_take(session: Session, subject: Subject, day: date, ahead: timedelta) -> date | None:
+    """Return the first day from ``day`` on with something to take; None when there is none so far ahead."""
+    orders, changes = orders_of(session, subject), changes_of(session, subject)
+    # Nothing changes between these days.
+    days = [*(each.from_on for each in orders), *(each.from_on for each in changes)]
+    turns = {day, *(each for each in days if day < each <= day + ahead)}
+    return next((each for each in sorted(turns) if dosing.standing(orders, changes, each).to_take), None)
 
 
 def latest_report(session: Session, subject: Subject, day: date) -> DoseReport | None:
@@ -57,14 +73,18 @@ def reports_of(session: Session, subject: Subject, first_on: date, last_on: date
 
 
 def statuses(session: Session, subject: Subject, first_on: date, last_on: date) -> dict[date, DoseStatus]:
-    """Return what is known of each day: reported, not known, asked in vain, or nothing ordered."""
-    orders = orders_of(session, subject)
+    """Return what is known of each day: reported, not known, asked in vain, or nothing to take.
+
+    What staff ordered goes before what was said: a day that was paused afterwards is paused.
+    """
+    orders, changes = orders_of(session, subject), changes_of(session, subject)
     in_vain = asked_in_vain(session, subject)
     reports = reports_of(session, subject, first_on, last_on)
     known: dict[date, DoseStatus] = {}
     for day in (first_on + timedelta(days=number) for number in range((last_on - first_on).days + 1)):
-        if in_force(orders, day) is None:
-            known[day] = DoseStatus.NOT_ORDERED
+        holds = dosing.standing(orders, changes, day)
+        if holds.to_take is None:
+            known[day] = DoseStatus.HELD if holds.is_held else DoseStatus.NOT_ORDERED
         elif day not in reports or reports[day].status == NOT_YET:
             known[day] = DoseStatus.NOT_DELIVERED if day in in_vain else DoseStatus.UNKNOWN
         else:

@@ -42,10 +42,18 @@ def plan_next(work: Work, subject: Subject, *, catch_up: bool = False) -> None:
     zone, quiet = work.settings.zone, work.protocol.quiet_hours
     at = subject.reminder_at or work.protocol.dose_prompt.default_at
     after = reminder_rules.daily_at(work.today, time(0), zone) if catch_up else work.now
+    ahead = timedelta(days=work.protocol.tablets.dated.days_ahead)
     # A day that had its question, or was answered before it came, gives way to the next.
     for _ in range(3):
         due = reminder_rules.next_daily(after, at, zone, quiet)
         day = due.astimezone(zone).date()
+        # Held, stopped or not begun: the next day with something to take, if one is known.
+        wanted = dose_days.next_to_take(work.session, subject, day, ahead)
+        if wanted is None:
+            return
+        if wanted > day:
+            day = wanted
+            due = reminder_rules.next_daily(reminder_rules.daily_at(day, time(0), zone), at, zone, quiet)
         if due < work.now:
             due = reminder_rules.out_of_quiet(work.now, zone, quiet)
         if due.astimezone(zone).date() == day and work.plan(
@@ -116,6 +124,8 @@ def nudge(work: Work, item: AgendaItem) -> str:
     day = date.fromisoformat(item.detail["day"])
     if not may_be_asked(ParticipationState(subject.state)):
         return "not to be asked"
+    if dose_days.order_on(work.session, subject, day) is None:
+        return "nothing ordered"
     report = dose_days.latest_report(work.session, subject, day)
     if report is not None and report.status != dose_days.NOT_YET:
         return "answered already"
@@ -190,6 +200,9 @@ def show_mine(work: Work, _args: object = None) -> None:
         if dose_days.order_on(work.session, subject, day := work.today - timedelta(days=back)) is not None
         and _is_open(dose_days.latest_report(work.session, subject, day))
     ]
+    if not open_days and dose_days.order_on(work.session, subject, work.today) is None:
+        say_nothing_to_take(work, subject, work.today)
+        return
     if not open_days:
         work.answer("tablets.all_answered", phone=screens.phone(work))
         return
@@ -216,6 +229,12 @@ def answer(work: Work, args: dict[str, Any]) -> None:
     if (work.today - day).days > work.protocol.dose_prompt.answerable_days:
         work.answer("tablets.too_late", phone=screens.phone(work))
         return
+    if dose_days.order_on(work.session, subject, day) is None:
+        # What was taken all the same is kept as it was said; it changes no figure.
+        if status == DoseStatus.TAKEN:
+            keep(work, subject, day, status)
+        say_nothing_to_take(work, subject, day)
+        return
     present = dose_days.latest_report(work.session, subject, day)
     if present is not None and present.status == status:
         work.note("toast.already_recorded")
@@ -230,6 +249,13 @@ def answer(work: Work, args: dict[str, Any]) -> None:
     else:
         work.unplan("taken", key=_nudge_key(subject, day))
         work.answer("tablets.thanks_taken")
+
+
+def say_nothing_to_take(work: Work, subject: Subject, day: date) -> None:
+    """Say kindly why a day asks for no answer: the tablets are held, or none are ordered."""
+    held = dose_days.standing_on(work.session, subject, day).is_held
+    key = "tablets.on_hold" if held else "tablets.none_ordered"
+    work.answer(key, day=Day(day), phone=screens.phone(work))
 
 
 def asked_and_open(work: Work, subject: Subject, day: date) -> bool:

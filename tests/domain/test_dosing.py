@@ -20,7 +20,6 @@ from bot.domain.dosing import (
     daily_mg,
     ferritin_stop_review,
     mg_per_kg,
-    order_on,
 )
 
 LOW_PLATELETS = DoseBand(Decimal(0), Decimal(50), Decimal(8), Decimal(10))
@@ -47,6 +46,12 @@ def test_the_daily_amount_is_tablets_times_strength(tablets: str, strength: int,
     assert mg_per_kg(order(tablets, strength), SIXTY_KG) == Decimal(per_kg)
 
 
+def test_the_daily_amount_counts_every_time_of_the_day() -> None:
+    twice = DoseOrder(Formulation.DISPERSIBLE, Decimal("1.5"), Decimal(250), FROM, times_a_day=2)
+    assert (daily_mg(twice), mg_per_kg(twice, SIXTY_KG)) == (Decimal(750), Decimal("12.5"))
+    assert against_band(twice, SIXTY_KG, LOW_PLATELETS) is BandPosition.ABOVE
+
+
 @pytest.mark.parametrize("tablets", ["0", "-1", "0.25", "1.3", "NaN", "Infinity"])
 def test_an_order_has_whole_or_half_tablets(tablets: str) -> None:
     with pytest.raises(ImplausibleOrder):
@@ -58,6 +63,8 @@ def test_an_order_has_a_strength_and_does_not_end_before_it_starts() -> None:
         order("1", strength=0)
     with pytest.raises(ImplausibleOrder):
         order("1", until_on=date(2026, 3, 1))
+    with pytest.raises(ImplausibleOrder):
+        DoseOrder(Formulation.GRANULES, Decimal(1), Decimal(90), FROM, times_a_day=0)
 
 
 @pytest.mark.parametrize("weight", ["0", "-60", "NaN"])
@@ -120,14 +127,3 @@ def test_the_bands_leave_no_platelet_count_out(plt: Decimal) -> None:
 )
 def test_ferritin_below_500_asks_for_a_stop_review(ferritin: str, review: bool) -> None:
     assert ferritin_stop_review(Decimal(ferritin)) is review
-
-
-def test_the_order_of_a_day_is_the_newest_that_holds() -> None:
-    first = order("4", until_on=date(2026, 3, 20))
-    second = order("6", from_on=date(2026, 3, 15))
-    orders = (second, first)
-    assert order_on(orders, date(2026, 3, 1)) is None
-    assert order_on(orders, date(2026, 3, 2)) is first
-    assert order_on(orders, date(2026, 3, 15)) is second
-    assert order_on((first,), date(2026, 3, 20)) is first
-    assert order_on((first,), date(2026, 3, 21)) is None
