@@ -139,9 +139,7 @@ async def measure(url: str, kind: str, patients: int) -> Found:
         found.figures["database, MB"] = await asyncio.to_thread(fill, deps, patients, today)
         found.figures["filled in, s"] = time.perf_counter() - began
         nurse = Caller(Role.COORDINATOR, 1, "en", staff_id=1)
-        found.figures["/adherence"] = await least(
-            lambda: run(deps, nurse, "bench", adherence_site.show), ROUNDS
-        )
+        found.figures["/adherence"] = await least(lambda: run(deps, nurse, "bench", adherence_site.show), ROUNDS)
         args = {"sort": adherence_site.UNKNOWN, "page": 3, "all": True}
         found.figures["a page of all patients, sorted anew"] = await least(
             lambda: run(deps, nurse, "bench", adherence_site.show_page, args), ROUNDS
@@ -216,7 +214,10 @@ async def main() -> int:
     body = "\n\n".join(
         [
             f"`/adherence` of the site must take less than {MOST_MS:.0f} ms with 10,000 patients and two years of days.",
-            *(f"## {name}\n\n{shown(found[kind])}" for kind, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL"))),
+            *(
+                f"## {name}\n\n{shown(found[kind])}"
+                for kind, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL"))
+            ),
             f"## Promises not kept\n\n{report.promises(broken)}",
         ]
     )

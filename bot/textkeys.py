@@ -9,7 +9,7 @@ from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.course import Source
-from bot.domain.dosing import Formulation
+from bot.domain.dosing import BandPosition, Change, Formulation
 from bot.domain.drills import DrillOutcome, DrillState
 from bot.domain.escalation import CaseState, Lapse
 from bot.domain.kpi import Group, Hours, Stage
@@ -33,6 +33,7 @@ from bot.usecases import (
     closing,
     course,
     dose_days,
+    dose_forms,
     enrol,
     event_forms,
     events,
@@ -92,6 +93,14 @@ FAMILIES: Mapping[str, Members] = {
     "course.source.*": lambda: (*Source, "value_unverified"),
     "course.state.*": lambda: course.LEGEND,
     "deviation.*": lambda: Deviation,
+    "dose.times.*": lambda: map(str, range(1, bundled().tablets.most_times_a_day + 1)),
+    "dose_order.ask.why.*": lambda: Change,
+    "dose_order.hold.*": lambda: (dose_forms.GOES_ON, dose_forms.STAYS),
+    "dose_order.named.*": lambda: Change,
+    "dose_order.position.*": lambda: BandPosition,
+    "dose_order.refused.*": lambda: Change,
+    "dose_order.stands.*": lambda: (Change.HOLD, Change.STOP),
+    "dose_order.summary.*": lambda: Change,
     "drill.figure.*": lambda: ("first_page", "viewed", "taken", "read_back"),
     "drill.how.*": lambda: dict.fromkeys((*DrillState, *DrillOutcome)),
     "due.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
@@ -156,6 +165,7 @@ PROTOCOL_VALUES: Mapping[str, frozenset[str]] = {
     "triage.": frozenset({"phone"}),
     "consent.text": frozenset({"phone"}),
     "dose.intake.": frozenset({"phone"}),
+    "dose.told.": frozenset({"day", "order", "phone"}),
     "outcome.told.": frozenset({"day", "phone"}),
 }
 
@@ -180,6 +190,7 @@ def protocol_values(key: str) -> frozenset[str]:
 _MODULES = (
     arms,
     closing,
+    dose_forms,
     enrol,
     event_forms,
     labs,

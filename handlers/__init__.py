@@ -45,6 +45,7 @@ COMMANDS: dict[str, Callback] = {
     "alerts": staff.on_alerts,
     "labs": staff.on_labs,
     "ae": staff.on_ae,
+    "dose": staff.on_dose,
     "adherence": staff.on_adherence,
     "report": staff.on_report,
     "kpi": staff.on_kpi,

@@ -5,6 +5,7 @@ from typing import Any
 
 from telegram import Update
 
+from bot.domain.dosing import Change
 from bot.usecases import (
     afterwards,
     arms,
@@ -15,6 +16,8 @@ from bot.usecases import (
     closing,
     closures,
     course,
+    dose_card,
+    dose_forms,
     dose_week,
     drills,
     due,
@@ -142,6 +145,12 @@ PRESSES: dict[str, PressUseCase] = {
     "due.page": _paged(due.show_due),
     "today.page": _paged(due.show_today),
     "deviations.page": _paged(recorded.show_deviations),
+    "dose.open": dose_card.open_card,
+    "dose.order": dose_forms.start(dose_forms.ORDER),
+    "dose.hold": dose_forms.start(Change.HOLD),
+    "dose.resume": dose_forms.start(Change.RESUME),
+    "dose.stop": dose_forms.start(Change.STOP),
+    "dose.void": dose_forms.start(dose_forms.VOID),
     "adherence.open": staff_queries.open_adherence,
     "course.open": course.open_course,
     "kpi.period": kpi.show_period,

@@ -8,6 +8,7 @@ from bot.store.models import Subject
 from bot.usecases import (
     cases,
     course,
+    dose_card,
     drills,
     due,
     enrol,
@@ -35,6 +36,10 @@ async def on_patients(update: Update, context: TrialContext) -> None:
 
 async def on_patient(update: Update, context: TrialContext) -> None:
     await _about_subject(update, context, "patient", staff_queries.show_patient)
+
+
+async def on_dose(update: Update, context: TrialContext) -> None:
+    await _about_subject(update, context, "dose", dose_card.show)
 
 
 async def on_adherence(update: Update, context: TrialContext) -> None:

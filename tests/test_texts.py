@@ -52,6 +52,7 @@ FOR_STAFF = (
     "case.outcome", "case.owner", "case.page", "case.repeat", "case.resolved", "case.state", "case.step",
     "case.summary", "case.told.colleague", "case.told.settled", "change.", "closing.ask", "closing.done",
     "closing.field", "closing.invited_again", "closing.summary", "closure.", "course.", "deviation.", "deviations.",
+    "dose_order.",
     "due.", "duty.", "enrol.", "evidence.above", "evidence.ask", "evidence.by", "evidence.card", "evidence.dealt",
     "evidence.file", "evidence.from_staff", "evidence.no_words", "evidence.none", "evidence.other_bot",
     "evidence.refused", "evidence.row", "evidence.title", "evidence.viewed", "event.", "extra.", "formulation.",

@@ -8,8 +8,8 @@ from itertools import pairwise, product
 from math import prod
 
 from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
-from bot.domain.dose_letters import RAN_OUT
 from bot.domain.dose_flags import Flag
+from bot.domain.dose_letters import RAN_OUT
 from bot.domain.freetext import Status, scan
 from bot.domain.judging import ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, MeasureRule
 from bot.domain.judging import split_example as split_threshold
@@ -149,6 +149,8 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(reason.text, "protocol.yaml", reason.code)
     for formulation, intake in protocol.tablets.intake_texts.items():
         yield TextUse(intake.text, "protocol.yaml", f"intake_texts {formulation}")
+    for told in protocol.tablets.told.texts():
+        yield TextUse(told, "protocol.yaml", "tablets.told")
     for key in (protocol.consent.text, *protocol.consent.agreements):
         yield TextUse(key, "protocol.yaml", "consent")
     for step in protocol.reminders:
@@ -353,6 +355,13 @@ def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem("escalation.yaml", "adherence", f"window_days is at most {MOST_WINDOW_DAYS}")
     if not (0 < rule.below_percent <= 100 and 0 <= rule.unknown_above_percent < 100):
         yield ProtocolProblem("escalation.yaml", "adherence", "a share lies between 0 and 100 %")
+    if (
+        min(tablets.most_units_per_day, tablets.most_times_a_day, tablets.dated.days_ahead, tablets.told.useful_days)
+        < 1
+    ):
+        yield ProtocolProblem(file, "tablets", "units, times, days ahead and useful_days must be above 0")
+    if tablets.dated.days_back < 0:
+        yield ProtocolProblem(file, "tablets", "dated.days_back must not be below 0")
     for band in tablets.dose_bands:
         if band.plt_below is not None and band.plt_below <= band.plt_from:
             yield ProtocolProblem(file, f"dose_band {band.plt_from:g}", "the window of platelets is empty")

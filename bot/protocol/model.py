@@ -93,12 +93,45 @@ class IntakeText:
 
 
 @dataclass(frozen=True, slots=True)
+class DoseDates:
+    """How many days back and ahead of today an order or a change of it may be dated, both included."""
+
+    days_back: int
+    days_ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoseTold:
+    """The words, as text keys, in which a subject is told what staff ordered; none are sent unless ``approved``.
+
+    A message that was not shown within ``useful_days`` lapses.
+    """
+
+    version: str
+    approved: bool
+    useful_days: int
+    order: str
+    start: str
+    hold: str
+    resume: str
+    stop: str
+    withdrawn: str
+
+    def texts(self) -> tuple[str, ...]:
+        """Return all text keys."""
+        return (self.order, self.start, self.hold, self.resume, self.stop, self.withdrawn)
+
+
+@dataclass(frozen=True, slots=True)
 class Tablets:
     """What can be ordered and asked about deferasirox; strengths in mg."""
 
     formulations: tuple[Formulation, ...]
     strengths_mg: tuple[int, ...]
     most_units_per_day: int
+    most_times_a_day: int
+    dated: DoseDates
+    told: DoseTold
     dose_bands: tuple[DoseBand, ...]
     skip_reasons: tuple[Choice, ...]
     intake_texts: Mapping[Formulation, IntakeText]

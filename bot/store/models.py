@@ -261,6 +261,7 @@ class DoseOrder(Audited, table=True):
     from_on: date
     until_on: date | None = None
     reason: str | None = Field(default=None, sa_type=Encrypted)  # why it was changed
+    decided_by: str | None = Field(default=None, sa_type=Encrypted)  # in the words of who entered it
     ordered_at: datetime
     ordered_by: str
     void: bool = False  # entered by mistake: it never held

@@ -19,7 +19,7 @@ from sqlmodel import Session, col, select
 from bot.deps import Deps
 from bot.domain import adherence as figures
 from bot.domain import dose_letters
-from bot.domain.adherence import Adherence, DoseStatus, SummaryRule
+from bot.domain.adherence import Adherence, DoseStatus
 from bot.domain.dose_spans import spans
 from bot.domain.participation import ParticipationState
 from bot.domain.reminders import daily_at
@@ -341,9 +341,7 @@ def _changed(orders: Sequence[Any], changes: Sequence[Any], today: date, days: i
     since = today - days * A_DAY
     begun_on = min((order.from_on for order in orders), default=today)
     yield from (
-        Changed("order", each.from_on)
-        for each in orders
-        if since < each.from_on <= today and each.from_on > begun_on
+        Changed("order", each.from_on) for each in orders if since < each.from_on <= today and each.from_on > begun_on
     )
     yield from (Changed(each.what, each.from_on) for each in changes if since < each.from_on <= today)
 

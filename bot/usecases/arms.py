@@ -12,7 +12,9 @@ from bot.protocol.model import Arm
 from bot.store import audit, people, visits
 from bot.store.models import Dialogue, DoseOrder, Subject
 from bot.usecases import (
+    dose_changes,
     dose_days,
+    dose_orders,
     enrol,
     forms,
     history,
@@ -40,6 +42,7 @@ class Order:
     formulation: str
     tablets: Decimal
     strength_mg: int
+    times_a_day: int = 1
 
 
 def start(work: Work, args: dict[str, Any]) -> None:
@@ -77,6 +80,9 @@ def change(
             settle_visit(work, visit, "visit_cancelled")
     if old.tablets:
         _stop_tablets(work, subject, on)
+        if order is None:
+            # A hold of before ends with it, so that tablets ordered later begin afresh.
+            dose_changes.end_with_arm(work, subject, on, reason, staff_queries.name_of_caller(work))
     if order is not None:
         _order(work, subject, order, on)
     if first_on is not None:
@@ -109,6 +115,7 @@ def _order(work: Work, subject: Subject, order: Order, on: date) -> None:
             subject_id=subject.id or 0,
             formulation=order.formulation,
             tablets=order.tablets,
+            times_a_day=order.times_a_day,
             strength_mg=order.strength_mg,
             from_on=on,
             ordered_at=work.now,
@@ -139,11 +146,16 @@ def _finish(work: Work, values: Values) -> None:
 
 def _ordered(work: Work, subject: Subject, values: Values) -> Order | None:
     if values.get("order") == AS_BEFORE:
-        last = dose_days.orders_of(work.session, subject)[0]
-        return Order(last.formulation, last.tablets, last.strength_mg)
+        last = _last_order(work, subject)
+        assert last is not None, "it was offered"
+        return Order(last.formulation, last.tablets, last.strength_mg, last.times_a_day)
     if "tablets" not in values:
         return None
-    return Order(values["formulation"], Decimal(values["tablets"]), values["strength_mg"])
+    return Order(values["formulation"], Decimal(values["tablets"]), values["strength_mg"], values["times_a_day"])
+
+
+def _last_order(work: Work, subject: Subject) -> DoseOrder | None:
+    return next((each for each in dose_days.orders_of(work.session, subject) if not each.void), None)
 
 
 # What is asked
@@ -208,7 +220,7 @@ def _begins_tablets(work: Work, values: Values) -> bool:
 
 
 def _had_tablets(work: Work, values: Values) -> bool:
-    return _begins_tablets(work, values) and bool(dose_days.orders_of(work.session, _subject(work, values)))
+    return _begins_tablets(work, values) and _last_order(work, _subject(work, values)) is not None
 
 
 def _orders_anew(work: Work, values: Values) -> bool:
@@ -225,12 +237,8 @@ def _said(work: Work, values: Values) -> dict[str, object]:
 
 
 def _said_order(work: Work, values: Values) -> dict[str, object]:
-    last = dose_days.orders_of(work.session, _subject(work, values))[0]
-    return {
-        "tablets": str(last.tablets.normalize()),
-        "strength": last.strength_mg,
-        "formulation": Text(f"formulation.{last.formulation}"),
-    }
+    last = _last_order(work, _subject(work, values))
+    return {} if last is None else dose_orders.as_ordered(last)
 
 
 def _notes(work: Work, values: Values) -> list[Text]:
@@ -298,6 +306,7 @@ FORM = forms.register(
                 columns=3,
             ),
             Field("tablets", "enrol.ask.tablets", parse=enrol.tablets, wanted=_orders_anew),
+            enrol.times_a_day(_orders_anew),
             reasons.field("arm.ask.why", reasons.ARM, said_with=_said),
         ),
         _finish,

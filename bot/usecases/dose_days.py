@@ -42,10 +42,11 @@ def order_on(session: Session, subject: Subject, day: date) -> DoseOrder | None:
 
 
 def next_to_take(session: Session, subject: Subject, day: date, ahead: timedelta) -> date | None:
-    """Return the first day from ``day`` on on which something is to be taken; None when there is none so far ahead."""
+    """Return the first day from ``day`` on with something to take; None when there is none so far ahead."""
     orders, changes = orders_of(session, subject), changes_of(session, subject)
     # Nothing changes between these days.
-    turns = {day, *(each.from_on for each in (*orders, *changes) if day < each.from_on <= day + ahead)}
+    days = [*(each.from_on for each in orders), *(each.from_on for each in changes)]
+    turns = {day, *(each for each in days if day < each <= day + ahead)}
     return next((each for each in sorted(turns) if dosing.standing(orders, changes, each).to_take), None)
 
 

@@ -36,10 +36,19 @@ def plan_next(work: Work, subject: Subject, *, catch_up: bool = False, asked_on:
     # A rarer rhythm begins at the start of its day, so that this day's own hour is still to come.
     after = max(after, reminder_rules.daily_at(first_on, time(0), zone) - timedelta(seconds=1))
     weekly = dose_rhythm.of(subject) is Rhythm.WEEKLY
+    ahead = timedelta(days=work.protocol.tablets.dated.days_ahead)
     # A day that had its question, or was answered before it came, gives way to the next.
     for _ in range(3):
         due = reminder_rules.next_daily(after, at, zone, quiet)
         day = due.astimezone(zone).date()
+        if not weekly:
+            # Held, stopped or not begun: the next day with something to take, if one is known.
+            wanted = dose_days.next_to_take(work.session, subject, day, ahead)
+            if wanted is None:
+                return
+            if wanted > day:
+                day = wanted
+                due = reminder_rules.next_daily(reminder_rules.daily_at(day, time(0), zone), at, zone, quiet)
         if due < work.now:
             due = reminder_rules.out_of_quiet(work.now, zone, quiet)
         # A weekly question says which days it is about, so it keeps until they can be answered no more.

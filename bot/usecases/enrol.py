@@ -1,5 +1,6 @@
 """How does a subject get onto the study's books, one by one in a dialogue?"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -45,7 +46,8 @@ class Enrolment:
     first_injection_on: date | None = None
     injection_interval_days: int | None = None
     formulation: str | None = None
-    tablets: Decimal | None = None
+    tablets: Decimal | None = None  # at a time
+    times_a_day: int = 1
     strength_mg: int | None = None
     phone: str | None = None
 
@@ -92,6 +94,7 @@ def enrol(work: Work, entered: Enrolment) -> Subject:
                 subject_id=subject.id,
                 formulation=entered.formulation,
                 tablets=entered.tablets,
+                times_a_day=entered.times_a_day,
                 strength_mg=entered.strength_mg,
                 from_on=work.today,
                 ordered_at=work.now,
@@ -143,6 +146,7 @@ def from_values(values: Values) -> Enrolment:
         injection_interval_days=values.get("injection_interval_days"),
         formulation=values.get("formulation"),
         tablets=Decimal(values["tablets"]) if values.get("tablets") else None,
+        times_a_day=values.get("times_a_day", 1),
         strength_mg=values.get("strength_mg"),
         phone=values.get("phone"),
     )
@@ -213,8 +217,8 @@ def strengths(work: Work, _values: Values) -> list[Choice]:
     return [Choice(f"{strength} mg", strength, plain=True) for strength in work.protocol.tablets.strengths_mg]
 
 
-def tablets(work: Work, _values: Values, text: str) -> Reading[str]:
-    """Read how many tablets a day, halves allowed: "2", "1.5", "两片"."""
+def tablets(work: Work, values: Values, text: str) -> Reading[str]:
+    """Read how many tablets at a time, halves allowed: "2", "1.5", "两片"."""
     said = plain(text).removesuffix("片").removesuffix("tablets").removesuffix("tablet").strip()
     half = said.endswith("半")
     said = said.removesuffix("半").removesuffix("片").strip() or "0"
@@ -223,9 +227,29 @@ def tablets(work: Work, _values: Values, text: str) -> Reading[str]:
     except ArithmeticError:
         raise Unreadable("input.tablets.unreadable", text) from None
     amount += Decimal("0.5") if half else Decimal(0)
-    if not 0 < amount <= work.protocol.tablets.most_units_per_day or amount * 2 != int(amount * 2):
+    most = work.protocol.tablets.most_units_per_day / Decimal(values.get("times_a_day", 1))
+    if not 0 < amount <= most or amount * 2 != int(amount * 2):
         raise Unreadable("input.tablets.unreadable", text)
     return Reading(str(amount), False, text)
+
+
+def times_a_day(wanted: Callable[[Work, Values], bool], *, usual: int | None = 1) -> Field:
+    """Return the question how often a day; mostly once, so it need not be asked."""
+
+    def choices(work: Work, values: Values) -> list[Choice]:
+        rule, units = work.protocol.tablets, Decimal(values.get("tablets") or 0)
+        often = range(1, rule.most_times_a_day + 1)
+        return [Choice(f"dose.times.{n}", n) for n in often if n * units <= rule.most_units_per_day]
+
+    return Field(
+        "times_a_day",
+        "enrol.ask.times_a_day",
+        choices,
+        wanted=wanted,
+        show=lambda _work, value: Text(f"dose.times.{value}"),
+        columns=3,
+        usual=usual,
+    )
 
 
 def phone(_work: Work, _values: Values, text: str) -> Reading[str]:
@@ -313,6 +337,7 @@ FORM = forms.register(
                 columns=3,
             ),
             Field("tablets", "enrol.ask.tablets", parse=tablets, wanted=_has_tablets),
+            times_a_day(_has_tablets),
             Field("phone", "enrol.ask.phone", _no_phone, phone),
         ),
         finish,

@@ -50,6 +50,7 @@ class Field:
     many: bool = False
     words: str = ""
     changed: Callable[[Work, Values], None] | None = None
+    usual: Any = None  # taken without asking; it can still be changed before it is confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +346,9 @@ def _accept(work: Work, form: Form, dialogue: Dialogue, values: Values, asked: F
 def _go_on(work: Work, form: Form, dialogue: Dialogue, values: Values) -> None:
     for each in form.fields:
         if each.name not in values and (each.wanted is None or each.wanted(work, values)):
+            if each.usual is not None:
+                values[each.name] = each.usual
+                continue
             _keep(work, dialogue, each.name, values)
             _ask(work, form, dialogue, values, each)
             return

@@ -13,7 +13,7 @@ from bot.usecases.forms import Field, Values
 from bot.work import Day, Work
 
 COLUMNS = tuple(field.name for field in enrol.FORM.fields)
-OPTIONAL = ("phone",)
+OPTIONAL = frozenset({"phone", "times_a_day"})
 
 Problem = tuple[int, str, str, dict[str, object]]
 

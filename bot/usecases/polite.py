@@ -20,6 +20,8 @@ GONE = "visit.gone"  # a visit was taken out of the plan
 CHASE = "visit.chase"
 PROMPT = "dose.prompt"
 NUDGE = "dose.nudge"
+DOSE_ORDER = "dose.order"  # what staff ordered of the tablets
+DOSE_CHANGE = "dose.change"  # that they pause, go on or end
 CHECKIN = "checkin.ask"
 CHECKIN_AGAIN = "checkin.again"
 IMPORTANCE = {
@@ -30,6 +32,9 @@ IMPORTANCE = {
     # Nobody shall come in vain.
     GONE: Importance.SAFETY,
     CHASE: Importance.VISIT,
+    # What is to be taken is known on its day.
+    DOSE_ORDER: Importance.SAFETY,
+    DOSE_CHANGE: Importance.SAFETY,
     PROMPT: Importance.QUESTION,
     NUDGE: Importance.NUDGE,
     CHECKIN: Importance.QUESTION,

@@ -19,22 +19,20 @@ ARM = ("doctor", "chelation_starts", "chelation_stops", "slip")
 CLOSING = ("completed", "lost", "doctor", "died", "moved_away", "study_ends")
 INVITING = ("changed_mind", "slip")
 NO_EVENT = ("known_before", "same_event", "slip", "wrong_patient")
+ORDER = ("counts", "ferritin", "kidney_liver", "side_effect", "weight_changed")
+HOLD = ("counts", "ferritin", "kidney_liver", "side_effect", "ill")
+RESUME = ("recovered", "counts", "doctor")
+STOP = ("ferritin", "kidney_liver", "side_effect", "doctor", "patient_wish")
+VOID = ("slip", "wrong_patient")
+NEW_ORDER = f"{CODED}new_order"
 OTHERS_CHANGED = f"{CODED}others_changed"
 RHYTHM = ("rhythm_wish", "rhythm_fading", "rhythm_answers", "rhythm_missed", "rhythm_order")
 
 CODES = tuple(
     dict.fromkeys(
         [
-            *CORRECTION,
-            *DEVIATION,
-            *NOT_NEEDED,
-            *INTERVAL,
-            *ARM,
-            *CLOSING,
-            *INVITING,
-            *NO_EVENT,
-            *RHYTHM,
-            "others_changed",
+            *(*CORRECTION, *DEVIATION, *NOT_NEEDED, *INTERVAL, *ARM, *CLOSING, *INVITING, *NO_EVENT),
+            *(*ORDER, *HOLD, *RESUME, *STOP, *VOID, *RHYTHM, "new_order", "others_changed"),
         ]
     )
 )

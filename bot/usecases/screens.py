@@ -19,6 +19,7 @@ STAFF_COMMANDS = (
     "report",
     "labs",
     "ae",
+    "dose",
     "adherence",
     "deviations",
     "kpi",

@@ -20,6 +20,8 @@ STEPS = {
     polite.CHASE: "skipped.chase",
     polite.PROMPT: "skipped.prompt",
     polite.NUDGE: "skipped.nudge",
+    polite.DOSE_ORDER: "skipped.dose_told",
+    polite.DOSE_CHANGE: "skipped.dose_told",
     polite.CHECKIN: "skipped.checkin",
     polite.CHECKIN_AGAIN: "skipped.checkin",
 }

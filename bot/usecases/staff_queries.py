@@ -3,26 +3,24 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlmodel import col, select
 
 from bot.domain import adherence as figures
 from bot.domain.adherence import Adherence, DoseStatus
-from bot.domain.dosing import DoseOrder as OrderRule
-from bot.domain.dosing import Formulation, daily_mg, mg_per_kg
 from bot.domain.escalation import CaseState
 from bot.domain.parsing import Unreadable, parse_subject_code
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import CLINICAL, Role
 from bot.store import audit, evidence, people
 from bot.store import visits as stored
-from bot.store.models import DoseOrder, Escalation, Response, Subject, Weight
+from bot.store.models import Escalation, Response, StaffMember, Subject, Weight
 from bot.texts import number
 from bot.usecases import (
     cases,
     dose_days,
+    dose_orders,
     enrol,
     escalate,
     history,
@@ -111,6 +109,7 @@ def show_patient(work: Work, subject: Subject) -> None:
     if history.count(work, subject):
         rows.append([Button("patient.button.history", "patient.history", {"subject": subject.id, "page": 0})])
     if work.protocol.arms[subject.arm].tablets:
+        rows.append([Button("patient.button.dose", "dose.open", {"subject": subject.id})])
         rows.append([Button("patient.button.adherence", "adherence.open", {"subject": subject.id})])
     if work.caller.role in CLINICAL:
         rows.append([Button("patient.button.change", "patient.change", {"subject": subject.id})])
@@ -174,6 +173,13 @@ def _state(subject: Subject) -> Text:
     return Text("patient.closed", closed)
 
 
+def name_of_caller(work: Work) -> str:
+    """Return the name of the member of staff who acts."""
+    if work.caller.staff_id is None:
+        return work.caller.label
+    return work.session.get_one(StaffMember, work.caller.staff_id).name
+
+
 def hand_out_links(work: Work, args: dict[str, Any]) -> None:
     """Make new links for a subject; earlier ones that were not used stop working."""
     enrol.hand_out_invitations(work, work.session.get_one(Subject, args["subject"]))
@@ -211,26 +217,14 @@ def _reach(work: Work, subject: Subject) -> Lines:
 
 
 def _tablets_line(work: Work, subject: Subject) -> Text | Lines:
-    order = dose_days.order_on(work.session, subject, work.today)
-    if not work.protocol.arms[subject.arm].tablets or order is None:
+    holds = dose_days.standing_on(work.session, subject, work.today)
+    if not work.protocol.arms[subject.arm].tablets or holds.order is None:
         return Text("patient.tablets.none")
-    shown = work.protocol.tablets.intake_text(order.formulation) is not None
+    if holds.to_take is None:
+        return dose_orders.in_short(holds)
+    shown = work.protocol.tablets.intake_text(holds.order.formulation) is not None
     intake = Text("patient.intake.on" if shown else "patient.intake.off")
-    return Lines([Text("patient.tablets", _order_values(work, subject, order)), intake])
-
-
-def _order_values(work: Work, subject: Subject, order: DoseOrder) -> dict[str, object]:
-    rule = OrderRule(Formulation(order.formulation), order.tablets, Decimal(order.strength_mg), order.from_on)
-    weight = work.session.exec(
-        select(Weight).where(Weight.subject_id == subject.id).order_by(col(Weight.id).desc())
-    ).first()
-    return {
-        "tablets": number(order.tablets),
-        "strength": order.strength_mg,
-        "formulation": Text(f"formulation.{order.formulation}"),
-        "mg": number(daily_mg(rule)),
-        "per_kg": f"{mg_per_kg(rule, weight.kg):.1f}" if weight else "—",
-    }
+    return Lines([Text("patient.tablets", dose_orders.order_values(work, subject, holds.order)), intake])
 
 
 def _last_report(work: Work, subject: Subject) -> Text:
@@ -287,7 +281,9 @@ def show_adherence(work: Work, subject: Subject) -> None:
         not_taken=whole.not_taken,
         unknown=whole.unknown,
         gap=whole.longest_gap,
-        order=Text("patient.tablets", _order_values(work, subject, order)) if order else Text("patient.tablets.none"),
+        order=Text("patient.tablets", dose_orders.order_values(work, subject, order))
+        if order
+        else Text("patient.tablets.none"),
         reasons=_reasons(work, subject, first_on, last_on),
     )
 

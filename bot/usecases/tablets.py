@@ -180,6 +180,9 @@ def show_mine(work: Work, _args: object = None) -> None:
     open_days = [
         day for day in _answerable(work, subject) if _is_open(dose_days.latest_report(work.session, subject, day))
     ]
+    if not open_days and not _to_take(work, subject, work.today):
+        say_nothing_to_take(work, subject, work.today)
+        return
     if not open_days:
         work.answer("tablets.all_answered", _ways(work, subject), phone=screens.phone(work))
         return
@@ -324,6 +327,12 @@ def answer(work: Work, args: dict[str, Any]) -> None:
     if _too_late(work, day):
         work.answer("tablets.too_late", phone=screens.phone(work))
         return
+    if dose_days.order_on(work.session, subject, day) is None:
+        # What was taken all the same is kept as it was said; it changes no figure.
+        if status == DoseStatus.TAKEN:
+            dose_reports.keep(work, subject, day, status)
+        say_nothing_to_take(work, subject, day)
+        return
     present = dose_days.latest_report(work.session, subject, day)
     in_part = status in (DoseStatus.NOT_TAKEN, DoseStatus.PARTLY)
     if present is not None and present.status == status and not (in_part and args.get("change")):
@@ -340,6 +349,13 @@ def answer(work: Work, args: dict[str, Any]) -> None:
     dose_reports.tell_staff(work, subject, [report])
     work.answer("tablets.thanks_taken")
     dose_answered.settled(work, subject, [report])
+
+
+def say_nothing_to_take(work: Work, subject: Subject, day: date) -> None:
+    """Say kindly why a day asks for no answer: the tablets are held, or none are ordered."""
+    held = dose_days.standing_on(work.session, subject, day).is_held
+    key = "tablets.on_hold" if held else "tablets.none_ordered"
+    work.answer(key, day=Day(day), phone=screens.phone(work))
 
 
 def asked_and_open(work: Work, subject: Subject, day: date) -> bool:

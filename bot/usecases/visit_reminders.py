@@ -625,6 +625,42 @@ def _reads_the_same(work: Work, account: Account, subject: Subject, message: Out
     return last is not None and last.text == message.text
 
 
+def leave_out_tablets(work: Work, subject: Subject) -> None:
+    """Say reminders that wait with the tablets question without it: no tablets are to be taken any more."""
+    waiting = work.session.exec(
+        select(OutboxMessage).where(
+            OutboxMessage.purpose == REMINDER,
+            OutboxMessage.subject_id == subject.id,
+            OutboxMessage.state == "waiting",
+        )
+    ).all()
+    for message in waiting:
+        key, _, asked = (message.dedupe_key or "").rpartition(":")
+        visit = work.session.get(Visit, message.about_id)
+        if asked.count("-") != 2 or visit is None:
+            continue
+        outbox.close(message, "skipped", work.now, "said again without the tablets")
+        together = same_day(work, visit)
+        account = work.session.get_one(Account, message.account_id)
+        _say(
+            work,
+            account,
+            account in people.speakers(work.session, subject.id or 0, "patient"),
+            reminder_rules.step_for(visit.target_on, work.now, work.protocol.reminders, work.settings.zone).text,
+            {
+                **where(work, subject, visit.target_on),
+                "what": visit_names(together),
+                "bring": preparations(together),
+            },
+            reply_buttons(visit, later=bool(later_moments(work, visit))),
+            kind=REMINDER,
+            about_id=visit.id,
+            subject=subject,
+            key=key.rpartition(":")[0],
+            useful_until=message.useful_until,
+        )
+
+
 def with_tablets_buttons(keyboard: Keyboard, day: date) -> list[list[Button]]:
     """Return the answers to the tablets question that came with a reminder, and the way to the visit's question."""
     about = {name: keyboard[0][0].args[name] for name in ("visit", "version")}

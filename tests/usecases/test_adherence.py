@@ -4,13 +4,11 @@ import random
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-import pytest
 from sqlmodel import Session, select
 
-from bot.deps import Deps
 from bot.domain import dose_letters
 from bot.store import audit
-from bot.store.models import DoseChange, DoseMonth, DoseOrder, DosePrompted, DoseReport, Subject, SubjectChange
+from bot.store.models import DoseChange, DoseMonth, DoseOrder, DosePrompted, DoseReport, Subject
 from bot.story.stage import Stage
 from bot.usecases import adherence
 from tests.conftest import START

@@ -32,6 +32,7 @@ def upgrade() -> None:
     op.add_column("subject", sa.Column("dose_rhythm", WORDS(), nullable=False, server_default="daily"))
     op.add_column("dose_order", sa.Column("times_a_day", sa.Integer(), nullable=False, server_default="1"))
     op.add_column("dose_order", sa.Column("reason", Encrypted(), nullable=True))
+    op.add_column("dose_order", sa.Column("decided_by", Encrypted(), nullable=True))
     op.add_column("dose_order", sa.Column("void", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("dose_order", sa.Column("voided_because", Encrypted(), nullable=True))
     op.create_table(
@@ -158,7 +159,7 @@ def downgrade() -> None:
     op.execute(sa.text(TO_FIRST[op.get_context().dialect.name]))
     for table, columns in (
         ("dose_report", ("reasons", "source")),
-        ("dose_order", ("voided_because", "void", "reason", "times_a_day")),
+        ("dose_order", ("voided_because", "void", "decided_by", "reason", "times_a_day")),
         ("subject", ("dose_rhythm",)),
     ):
         for column in columns:
