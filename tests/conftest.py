@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bench import postgres as servers
+from bench.engines import quicken
 from bot import logs
 from bot.cipher import Cipher
 from bot.settings import Settings
@@ -17,7 +18,6 @@ from bot.store import schema
 from bot.store.session import Store
 from bot.story import stage as stages
 from bot.story.stage import Stage
-from tests.engines import quicken
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 # Reading time zones on a busy machine may take long; a deadline would make tests fail by chance.
@@ -91,7 +91,7 @@ def make_settings(**given: Any) -> Settings:
 async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
     """Give the real bot on SQLite, a set clock and a simulated Telegram."""
     async with stages.raised(make_settings(database_url=sqlite_url), START) as raised:
-        quicken(raised.deps.store)
+        quicken(raised.deps.store, KEY)
         yield raised
         raised.telegram.check_misuses()
 
@@ -100,6 +100,6 @@ async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
 async def both_stages(database_url: str) -> AsyncIterator[Stage]:
     """Give the same on each kind of database."""
     async with stages.raised(make_settings(database_url=database_url), START) as raised:
-        quicken(raised.deps.store)
+        quicken(raised.deps.store, KEY)
         yield raised
         raised.telegram.check_misuses()

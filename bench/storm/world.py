@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlmodel import Session, select
 
+from bench.engines import quicken
 from bench.storm.judge import Judge, Member
 from bot.clock import SetClock
 from bot.delivery import dispatch
@@ -141,8 +142,7 @@ class World:
     # Starting and stopping
 
     def _open(self) -> None:
-        self.store = Store(f"sqlite:///{self.folder / 'storm.sqlite3'}", Open())  # type: ignore[arg-type]
-        event.listen(self.store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+        self.store = quicken(Store(f"sqlite:///{self.folder / 'storm.sqlite3'}", Open()), "open")  # type: ignore[arg-type]
         schema.upgrade(self.store)
         self._raw = sqlite3.connect(self.folder / "storm.sqlite3", isolation_level=None)
         texts = Keys({})

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bench.engines import quicken
 from bot import app
 from bot.clock import SetClock
 from bot.delivery.http import NotSent, check_answer
@@ -23,8 +24,7 @@ from bot.simulator.telegram import SimulatedTelegram
 from bot.story import stage as stages
 from bot.story.people import Person
 from bot.story.stage import Stage
-from tests.conftest import START, make_settings
-from tests.engines import quicken
+from tests.conftest import KEY, START, make_settings
 from tests.people import Study, study
 
 NAMES = ("coordinator", "doctor", "anna", "boris", "clara")
@@ -34,7 +34,7 @@ NAMES = ("coordinator", "doctor", "anna", "boris", "clara")
 async def bot_on(settings: Settings, telegram: SimulatedTelegram, clock: SetClock) -> AsyncIterator[Stage]:
     """Start the real bot on a Telegram that lives on when the bot stops."""
     deps = app.make_deps(settings, clock)
-    quicken(deps.store)
+    quicken(deps.store, KEY)
 
     def request() -> SimulatedRequest:
         return SimulatedRequest(telegram, check=check_answer, not_sent=NotSent)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import event
 from sqlmodel import Session, SQLModel, select
 
+from bench.engines import quicken
 from bench.storm.world import Keys, Open
 from bot.clock import SetClock
 from bot.delivery import dispatch
@@ -50,8 +50,7 @@ class Ward:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "ward.sqlite3"
         self.clock = SetClock(START)
-        self.store = Store(f"sqlite:///{self._path}", Open())  # type: ignore[arg-type]
-        event.listen(self.store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+        self.store = quicken(Store(f"sqlite:///{self._path}", Open()), "open")  # type: ignore[arg-type]
         schema.upgrade(self.store)
         self.deps = Deps(self.store, self.clock, trial(), Keys({}), make_settings(), ClinicCalendar())
         self.toast: str | None = None
