@@ -10,7 +10,8 @@ from bot.usecases.dose_changes import Entry
 from bot.work import Work
 from tests.people import Study, study
 from tests.stories.scenes import Watch
-from tests.stories.test_reminder_rules import at, settled
+from tests.stories.test_reminder_rules import settled
+from tests.stories.test_reminders import at
 
 
 def hold(work: Work, ahead: int = 0) -> bool:
