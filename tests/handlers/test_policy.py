@@ -57,6 +57,8 @@ HEALTH = [
     "event.open",
     "event.report",
     "adherence.open",
+    "dose",
+    "dose.open",
     "report",
     "course.open",
 ]
@@ -75,7 +77,7 @@ def test_a_monitor_reads_what_clinical_staff_read(route: str) -> None:
 CHANGING = [
     name
     for name in POLICY
-    if name.startswith(("case.", "visit.", "patient.", "labs.", "event."))
+    if name.startswith(("case.", "visit.", "patient.", "labs.", "event.", "dose."))
     and name not in {*HEALTH, "patient.open"}
     and Role.PATIENT not in POLICY[name]
 ]

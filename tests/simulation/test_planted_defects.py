@@ -14,7 +14,7 @@ from bot.simulation import troubles
 from bot.store import outbox, people
 from bot.store.models import OutboxMessage, Visit
 from bot.texts import Texts
-from bot.usecases import on_call, plan, polite, screens, start, tablets, visit_reminders, zones
+from bot.usecases import dose_days, on_call, plan, polite, screens, start, tablets, visit_reminders, zones
 from bot.work import Work
 from schedules import agenda
 from tests.simulation.conftest import Simulate
@@ -170,7 +170,8 @@ def test_messages_after_withdrawal_are_found(simulate: Simulate, monkeypatch: Pa
 
 def test_tablets_asked_of_every_arm_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
     monkeypatch.setattr(screens, "takes_tablets", lambda *_: True)
-    monkeypatch.setattr(tablets, "order_on", lambda *_: object())
+    monkeypatch.setattr(dose_days, "order_on", lambda *_: object())
+    monkeypatch.setattr(dose_days, "next_to_take", lambda _session, _subject, day, _ahead: day)
     assert found(simulate, "wrong arm", 3)
 
 

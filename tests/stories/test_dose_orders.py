@@ -1,4 +1,4 @@
-"""Staff order tablets, pause them, let them go on and end them; what the patient is asked and told follows at once."""
+"""Staff order tablets, pause them, let them go on and end them; what patients are asked and told follows at once."""
 
 import json
 from datetime import timedelta
