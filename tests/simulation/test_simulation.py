@@ -16,6 +16,8 @@ def test_nothing_that_must_not_happen_happens_in_a_small_trial(simulate: Simulat
     assert report.violations == []
     assert report.visits["cbc · done"] > 0
     assert report.arrived["reminder.visit.day_3"] > 0
+    assert report.arrived["tablets.ask_reason_partly"] > 0
+    assert report.arrived["tablets.thanks_not_today"] > 0
 
 
 def test_who_travels_is_shown_days_of_the_site_and_left_alone_at_night(simulate: Simulate) -> None:
