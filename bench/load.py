@@ -41,7 +41,7 @@ STAFF_SHARE = 0.15
 WRITER_SHARE = 0.6
 TYPED = "36.9"  # a temperature, where a question asks for one
 IDLE_TURNS = 3
-TAPPED = {"report.answer", "report.right", "tablets.answer", "menu.unwell", "form", "menu.tablets"}
+TAPPED = {"report.answer", "report.right", "tablets.answer", "menu.unwell", "form", "form.picked", "menu.tablets"}
 TAKEN_OVER = "case.acknowledge"
 
 

@@ -34,6 +34,7 @@ QUIET_FROM, QUIET_TO = 21, 8  # o'clock, stated here again on purpose
 
 # Messages that the bot sends by itself and that can wait; everything else answers somebody or is urgent.
 # All of them, or a message of a kind that is left out here would be the third of a day unseen.
+OF_A_WEEK = "tablets.week.ask"
 POLITE = (
     "reminder.",
     "visit.announced",
@@ -42,10 +43,10 @@ POLITE = (
     "visit.with_tablets",
     "visit.past.ask",
     "tablets.ask",
-    "tablets.week.ask",
+    OF_A_WEEK,
     "outage.ask",
 )
-ASKED = ("tablets.ask",)
+ASKED = ("tablets.ask", OF_A_WEEK)
 # Buttons that offer a day, and texts that tell the day of a visit, asked for or not.
 OFFERS = ("visit.wish", "closure.move", "form")
 TELLS = ("reminder.", "visit.announced", "visit.for_caregiver", "visit.with_tablets", "visit.mine", "back.due_now")
@@ -314,7 +315,9 @@ class Judge:
         """A day that is named must be one on which a visit of this subject is planned at this very moment."""
         named = days.named(message.text, today)
         if key.startswith(ASKED):
-            if named and today not in named:
+            # A week can be asked about as long as it can be answered.
+            days_open = self.world.protocol.dose_prompt.answerable_days if key.startswith(OF_A_WEEK) else 0
+            if named and not today - timedelta(days=days_open) <= max(named) <= today:
                 self.violate("stale: another day's tablets", reader.code, message.text)
             return
         number, arm = self._subject(reader.code)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HABITS = {
     "answers": 0.88,
     "late": 0.12,
+    "takes": 0.86,  # all tablets of a day
     "twice": 0.03,
     "another_day": 0.07,
     "need_help": 0.015,
@@ -221,7 +222,12 @@ class Reader(Actor):
     def tablets(self, buttons: Sequence[Button], _message: ShownMessage) -> Button | None:
         if not self.chance("answers"):
             return None
-        return buttons[0] if self.dice.random() < 0.88 else self.dice.choice(buttons)
+        return buttons[0] if self.chance("takes") else self.dice.choice(buttons[1:])
+
+    def rhythm(self, buttons: Sequence[Button], _message: ShownMessage) -> Button | None:
+        """Choose the weekly question where it is offered, and seldom go back."""
+        wanted = self._by_label(buttons, "tablets.button.weekly")
+        return wanted if wanted is not None else (buttons[0] if self.dice.random() < 0.1 else None)
 
     def week(self, buttons: Sequence[Button], _message: ShownMessage) -> Button | None:
         """Answer the weekly question: mostly "every day"."""
@@ -366,7 +372,7 @@ CHOICES: dict[str, Choice] = {
     "visit.tablets": Reader.tablets,
     "tablets.answer": Reader.tablets,
     "tablets.week": Reader.week,
-    "tablets.rhythm": Reader.perhaps,
+    "tablets.rhythm": Reader.rhythm,
     "tablets.change": Reader.perhaps,
     "form.pick": Reader.tick,
     "report.answer": Reader.report,

@@ -208,7 +208,7 @@ class Subject(Audited, table=True):
     ferritin_interval_days: int | None = None
     first_injection_on: date | None = None
     reminder_at: time | None = None
-    dose_rhythm: str = "daily"  # how often tablets are asked about: bot.domain.adherence.Rhythm
+    dose_rhythm: str = "daily"  # how often tablets are asked about: bot.domain.rhythm.Rhythm
     phone: str | None = Field(default=None, sa_type=Encrypted)
     enrolled_at: datetime
     enrolled_by: str

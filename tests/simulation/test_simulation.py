@@ -18,6 +18,21 @@ def test_nothing_that_must_not_happen_happens_in_a_small_trial(simulate: Simulat
     assert report.arrived["reminder.visit.day_3"] > 0
 
 
+def test_who_misses_tablets_says_why(simulate: Simulate) -> None:
+    report = simulate(10, {"takes": 0.2, "answers": 1.0, "a day: falls silent": 0.0})
+    assert report.violations == []
+    assert report.arrived.get("tablets.ask_reason", 0) > 0
+    assert report.arrived.get("tablets.ask_reason_partly", 0) > 0
+
+
+def test_who_takes_every_tablet_is_asked_by_the_week(simulate: Simulate) -> None:
+    always = {"takes": 1.0, "answers": 1.0, "late": 0.0, "a day: falls silent": 0.0, "a day: blocks": 0.0}
+    report = simulate(26, always)
+    assert report.violations == []
+    assert report.arrived.get("tablets.rhythm.offer", 0) > 0
+    assert report.arrived.get("tablets.week.ask", 0) > 0
+
+
 def test_who_travels_is_shown_days_of_the_site_and_left_alone_at_night(simulate: Simulate) -> None:
     report = simulate(24, {"a day: travels": 0.2, "caregiver": 1.0})
     assert report.violations == []

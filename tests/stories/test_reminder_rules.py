@@ -7,7 +7,7 @@ from sqlmodel import Session, select
 from bot.domain.visits import NoDay, PlannedVisit, VisitKind
 from bot.simulator.parts import ShownMessage
 from bot.store import people as people_of
-from bot.store.models import AgendaItem, DosePrompted, OutboxMessage, Visit
+from bot.store.models import AgendaItem, DosePrompted, DoseReport, OutboxMessage, Visit
 from bot.story.stage import Stage
 from bot.usecases import plan, polite, visit_reminders
 from bot.usecases.staff_queries import find
@@ -88,6 +88,16 @@ class TestMerging:
         sees = Watch(study.anna)
         await study.stage.until(at("2026-11-09T12:00"))
         assert sees.new == []
+
+    async def test_a_part_and_its_reasons_are_told_in_a_reminder_too(self, study: Study) -> None:
+        await settled(study)
+        await study.stage.until(at("2026-11-08T18:30"))
+        assert study.anna.label("tablets.button.extra") in study.anna.phone.last.labels
+        await study.anna.taps("tablets.button.partly", "dose.skip.taste", "dose.skip.prep", "form.button.done")
+        (report,) = await rows(study.stage, DoseReport, day_on=date(2026, 11, 8))
+        assert (report.status, report.reasons) == ("partly", ["TASTE", "PREP"])
+        await study.anna.taps("visit.button.will_come")
+        assert (await planned(study, "S-001")).reply == "will_come"
 
     async def test_the_visit_can_be_answered_first(self, study: Study) -> None:
         await settled(study)
