@@ -46,6 +46,7 @@ COMMANDS: dict[str, Callback] = {
     "labs": staff.on_labs,
     "ae": staff.on_ae,
     "adherence": staff.on_adherence,
+    "counts": staff.on_counts,
     "report": staff.on_report,
     "kpi": staff.on_kpi,
     "duty": staff.on_duty,

@@ -173,7 +173,7 @@ def anchors(counts: Iterable[Count]) -> list[Anchor]:
 
 
 def most_there(counts: Sequence[Count], on: date) -> Decimal:
-    """Return how many tablets there can be at most on a day: of the last certain number and what was given out since."""
+    """Return how many tablets there can be at most on a day: the last certain number and what was given out since."""
     known = [each for each in anchors(counts) if each.on < on]
     since, had = (known[-1].on, known[-1].had) if known else (date.min, Decimal(0))
     given = (each for each in counts if each.kind is CountKind.DISPENSED and since < each.on < on)

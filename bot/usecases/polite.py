@@ -22,6 +22,8 @@ PROMPT = "dose.prompt"
 NUDGE = "dose.nudge"
 CHECKIN = "checkin.ask"
 CHECKIN_AGAIN = "checkin.again"
+HOME_COUNT = "counts.ask"
+RELEASED = "labs.released"
 IMPORTANCE = {
     outage.ASK: Importance.SAFETY,
     REMINDER: Importance.VISIT,
@@ -34,9 +36,11 @@ IMPORTANCE = {
     NUDGE: Importance.NUDGE,
     CHECKIN: Importance.QUESTION,
     CHECKIN_AGAIN: Importance.NUDGE,
+    HOME_COUNT: Importance.QUESTION,
+    RELEASED: Importance.QUESTION,
 }
 # Tablets and symptoms are asked about on the patient's own phone alone.
-OF_PATIENT = frozenset({PROMPT, NUDGE, CHECKIN, CHECKIN_AGAIN})
+OF_PATIENT = frozenset({PROMPT, NUDGE, CHECKIN, CHECKIN_AGAIN, HOME_COUNT, RELEASED})
 
 # What a use case returns about an entry that stays in the agenda for later.
 PUT_OFF = "put off"

@@ -4,6 +4,7 @@ from datetime import date
 
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import Role
+from bot.store import lab_releases
 from bot.store.models import Account, Subject
 from bot.work import Button, Text, Work
 
@@ -20,6 +21,7 @@ STAFF_COMMANDS = (
     "labs",
     "ae",
     "adherence",
+    "counts",
     "deviations",
     "kpi",
     "duty",
@@ -93,12 +95,21 @@ def show_menu(work: Work, key: str = "menu.patient", **values: object) -> None:
     ]
     if takes_tablets(work, subject):
         rows.append([Button("menu.button.tablets", "menu.tablets")])
+        rows.append([Button("menu.button.month", "month.open")])
+    rows += way_to_results(work, subject)
     rows += [
         [Button("menu.button.visits", "menu.visits")],
         [Button("menu.button.team", "menu.team")],
         [Button("menu.button.settings", "menu.settings")],
     ]
     work.answer(key, rows, phone=phone(work), **values)
+
+
+def way_to_results(work: Work, subject: Subject) -> list[list[Button]]:
+    """Return the patient's button to the blood values that staff released; none without a release."""
+    if lab_releases.current(work.session, subject) is None:
+        return []
+    return [[Button("menu.button.results", "results.open")]]
 
 
 def show_help(work: Work) -> None:

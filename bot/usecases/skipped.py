@@ -22,6 +22,8 @@ STEPS = {
     polite.NUDGE: "skipped.nudge",
     polite.CHECKIN: "skipped.checkin",
     polite.CHECKIN_AGAIN: "skipped.checkin",
+    polite.HOME_COUNT: "skipped.count",
+    polite.RELEASED: "skipped.released",
 }
 
 

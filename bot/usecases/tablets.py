@@ -191,7 +191,8 @@ def show_mine(work: Work, _args: object = None) -> None:
         and _is_open(dose_days.latest_report(work.session, subject, day))
     ]
     if not open_days:
-        work.answer("tablets.all_answered", phone=screens.phone(work))
+        rows = [[Button("menu.button.month", "month.open")]]
+        work.answer("tablets.all_answered", rows, phone=screens.phone(work))
         return
     day = open_days[-1]
     work.answer(
