@@ -244,7 +244,8 @@ def parse_tablets(_work: Work, _values: Values, text: str) -> Reading[str]:
     except (ArithmeticError, Unreadable):
         raise Unreadable("input.count.unreadable", text) from None
     amount += Decimal("0.5") if half else Decimal(0)
-    if not text.strip() or amount > MOST or amount * 4 % 1:
+    in_mg = any(unit in plain(text) for unit in ("mg", "毫克"))
+    if not text.strip() or in_mg or amount > MOST or amount * 4 % 1:
         raise Unreadable("input.count.unreadable", text)
     return Reading(str(amount), False, text)
 

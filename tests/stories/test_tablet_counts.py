@@ -4,16 +4,17 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlmodel import select
 
 from bot.domain.roles import Role
-from bot.store.models import AgendaItem, DoseChange, Evidence, OutboxMessage, TabletCount
+from bot.store.models import AgendaItem, Evidence, OutboxMessage, TabletCount
 from bot.story.people import Person
 from bot.story.stage import Stage
-from bot.usecases import home_count, tablet_counts, tablets
+from bot.usecases import dose_days, home_count, tablet_counts, tablets
 from bot.usecases.staff_queries import find
 from bot.work import Work
 from tests.people import Study, staff, study
-from tests.stories.scenes import SITE, Watch, caregiver, last_values, rows, withdraw
+from tests.stories.scenes import SITE, Watch, caregiver, last_values, plant, rows, withdraw
 
 DAY_1 = datetime(2026, 11, 2, 18, tzinfo=SITE)
 
@@ -58,22 +59,22 @@ class TestStaff:
         nurse = study.coordinator
         await enters(nurse, "dispensed", "60")
         assert "only one count" in nurse.phone.last.text
-        await takes(study.stage, date(2026, 11, 2), "t" * 28)
-        await study.stage.until(evening(29, 12))
+        await takes(study.stage, date(2026, 11, 2), "t" * 10)
+        await study.stage.until(evening(11, 12))
         before = len(await rows(study.stage, OutboxMessage, account_id=3))
-        await enters(nurse, "returned", "二十二片", "2026-11-30")
+        await enters(nurse, "returned", "四十七片半", "2026-11-12")
         kept = [(row.kind, row.tablets, row.strength_mg, row.source) for row in await rows(study.stage, TabletCount)]
-        assert kept == [("dispensed", Decimal(60), 250, "staff"), ("returned", Decimal(22), 250, "staff")]
+        assert kept == [("dispensed", Decimal(60), 250, "staff"), ("returned", Decimal("47.5"), 250, "staff")]
         said = await line(study.stage)
-        assert "38 gone of 56 ordered (68 %); reported 56 (100 %), 0 unknown" in said
-        assert "32 points above" in said
+        assert "12.5 gone of 20 ordered (63 %); reported 20 (100 %), 0 unknown" in said
+        assert "38 points above" in said
         assert said in nurse.phone.last.text
         assert len(await rows(study.stage, OutboxMessage, account_id=3)) == before
 
     async def test_after_a_visit_that_was_done_its_day_is_known(self, study: Study) -> None:
         nurse = study.coordinator
         await nurse.says("/due")
-        await nurse.presses(next(label for label in nurse.phone.last.labels if "S-001" in label and "✅" in label))
+        await nurse.presses(nurse.label("due.button.done_today", code="S-001"))
         await nurse.taps("counts.button.after_visit", "counts.kind.dispensed")
         await nurse.presses("250 mg")
         await nurse.says("30")
@@ -92,10 +93,10 @@ class TestStaff:
     async def test_an_odd_number_is_asked_back(self, study: Study, kind: str, said: str, doubt: str) -> None:
         nurse = study.coordinator
         await enters(nurse, "dispensed", "60")
-        await study.stage.until(evening(10, 12))
+        await study.pass_time(days=1)
         await nurse.says("/counts S-001")
         await nurse.taps("counts.button.enter", f"counts.kind.{kind}")
-        await nurse.says("2026-11-11")
+        await nurse.says("2026-11-03")
         await nurse.presses("250 mg")
         await nurse.says(said)
         assert nurse.label(f"counts.doubt.{doubt}") in nurse.phone.last.text
@@ -135,13 +136,6 @@ class TestStaff:
         assert versions == [(1, 60, False), (2, 90, False), (3, 90, True)]
         assert "nothing was counted" in await line(study.stage)
 
-    async def test_a_pause_and_a_change_of_strength_stay_apart(self, study: Study) -> None:
-        await enters(study.coordinator, "dispensed", "60")
-        await takes(study.stage, date(2026, 11, 2), "t" * 14)
-        await study.stage.until(evening(15, 12))
-        await enters(study.coordinator, "at_home", "32", "2026-11-16")
-        assert "28 gone of 28 ordered (100 %)" in await line(study.stage)
-
     async def test_a_patient_without_tablets_has_none_to_count(self, study: Study) -> None:
         await study.coordinator.says("/counts S-003")
         await study.coordinator.taps("counts.button.enter")
@@ -155,11 +149,25 @@ class TestStaff:
         assert monitor.label("counts.button.enter") not in monitor.phone.last.labels
 
 
-async def asked(study: Study, day: int = 29) -> Person:
-    """Return Anna on the evening of her first question, a month after her consent."""
-    await study.stage.until(evening(day))
-    assert study.anna.read("count.ask")
+async def asked(study: Study) -> Person:
+    """Return Anna at noon of the first day, when the question that a month would bring has come."""
+    noon = evening(1, 12, 0)
+
+    def hasten(work: Work) -> None:
+        item = work.session.exec(select(AgendaItem).where(AgendaItem.kind == home_count.ASK)).one()
+        item.due_at, item.useful_until = noon, noon + timedelta(days=2)
+
+    await study.stage.within(hasten)
+    sees = Watch(study.anna)
+    await study.stage.until(noon + timedelta(minutes=1))
+    assert sees.first("count.ask")
     return study.anna
+
+
+async def presses_enter(anna: Person) -> None:
+    """Press the question's button, also after it was answered once: as two phones do."""
+    await plant(anna.stage, anna, ["count.enter"], {})
+    await anna.presses("count.enter")
 
 
 async def waiting(stage: Stage) -> list[AgendaItem]:
@@ -180,31 +188,28 @@ class TestPatient:
         row = (await rows(study.stage, TabletCount))[-1]
         assert (row.kind, row.source, row.tablets, row.evidence_id) == ("at_home", "patient", 4, sent.id)
         (item,) = await waiting(study.stage)
-        assert item.due_at.astimezone(SITE).date() == date(2026, 12, 28)
+        assert item.due_at.astimezone(SITE) == DAY_1 + timedelta(days=28)
 
     async def test_who_counts_again_on_the_same_day_corrects_the_count(self, study: Study) -> None:
         anna = await asked(study)
         for said in ("14", "12"):
-            await study.stage.within(lambda work: None)
-            message = next(each for each in reversed(anna.seen) if anna.label("count.button.enter") in each.labels)
-            await anna.phone.taps_on(message, anna.label("count.button.enter"))
-            await study.stage.settle()
+            await presses_enter(anna)
             await anna.says(said)
-            break
-        (row,) = await rows(study.stage, TabletCount)
-        assert (row.version, row.tablets) == (1, 14)
+        versions = [(row.version, row.tablets) for row in await rows(study.stage, TabletCount)]
+        assert versions == [(1, 14), (2, 12)]
 
     async def test_later_comes_tomorrow_and_not_for_ever(self, study: Study) -> None:
-        anna = await asked(study)
-        for day in (30, 31):
-            await anna.taps("count.button.later")
-            assert anna.read("count.later")
-            sees = Watch(anna)
+        question = (await asked(study)).phone.last
+        for day in (2, 3):
+            await study.anna.phone.taps_on(question, study.anna.label("count.button.later"))
+            await study.stage.settle()
+            assert study.anna.read("count.later")
+            sees = Watch(study.anna)
             await study.stage.until(evening(day))
-            assert sees.read("count.ask")
-        message = next(each for each in reversed(anna.seen) if anna.label("count.button.enter") in each.labels)
-        assert anna.label("count.button.later") not in message.labels
-        assert len(await waiting(study.stage)) == 1
+            question = next(each for each in sees.new if study.anna.label("count.button.enter") in each.labels)
+        assert study.anna.label("count.button.later") not in question.labels
+        (item,) = await waiting(study.stage)
+        assert item.due_at.astimezone(SITE) == DAY_1 + timedelta(days=30)
 
     async def test_rather_not_is_an_answer(self, study: Study) -> None:
         anna = await asked(study)
@@ -222,17 +227,20 @@ class TestPatient:
         await anna.says("16")
         assert (await rows(study.stage, TabletCount))[-1].tablets == 16
 
-    async def test_nothing_is_asked_without_an_order_and_the_question_comes_when_there_is_one(self, study: Study) -> None:
-        def end(work: Work) -> None:
-            for order in tablet_counts.dose_days.orders_of(work.session, find(work, "S-001")):
-                order.until_on = date(2026, 11, 20)
+    async def test_nothing_is_asked_while_nothing_is_to_be_taken(self, study: Study) -> None:
+        def hold(work: Work, until: date | None) -> None:
+            for order in dose_days.orders_of(work.session, find(work, "S-001")):
+                order.until_on = until
+            item = work.session.exec(select(AgendaItem).where(AgendaItem.kind == home_count.ASK)).one()
+            item.due_at = evening(1, 12, 0) if until else item.due_at
 
-        await study.stage.within(end)
+        await study.stage.within(hold, date(2026, 11, 1))
         sees = Watch(study.anna)
-        await study.stage.until(evening(33))
+        await study.stage.until(evening(2, 13))
         assert not sees.read("count.ask")
-        assert len(await waiting(study.stage)) == 1
-        assert await rows(study.stage, DoseChange) == []
+        await study.stage.within(hold, None)
+        await study.stage.until(evening(3, 13))
+        assert sees.count("count.ask") == 1
 
     async def test_who_takes_no_tablets_or_has_withdrawn_is_not_asked(self, study: Study) -> None:
         await withdraw(study.anna)
@@ -240,16 +248,17 @@ class TestPatient:
 
     async def test_a_late_press_after_withdrawing_counts_nothing(self, study: Study) -> None:
         anna = await asked(study)
-        message = next(each for each in reversed(anna.seen) if anna.label("count.button.enter") in each.labels)
+        question = anna.phone.last
         await withdraw(anna)
-        await anna.phone.taps_on(message, anna.label("count.button.enter"))
+        await anna.phone.taps_on(question, anna.label("count.button.enter"))
         await study.stage.settle()
         assert await rows(study.stage, TabletCount) == []
 
-    async def test_a_caregiver_counts_as_well(self, study: Study) -> None:
+    async def test_it_is_put_on_the_patients_phone_alone(self, study: Study) -> None:
         daughter = await caregiver(study)
+        sees = Watch(daughter)
         await asked(study)
-        assert not daughter.read("count.ask")  # it is put on the patient's phone alone
+        assert not sees.read("count.ask")
 
 
 async def test_counts_on_both_databases(both_stages: Stage) -> None:
