@@ -80,7 +80,7 @@ class TestStaff:
         await nurse.says("30")
         await nurse.taps("form.button.save")
         (row,) = await rows(study.stage, TabletCount)
-        assert (row.counted_on, row.tablets) == (date(2026, 11, 2), 30)
+        assert (row.counted_on, row.tablets) == (date(2026, 11, 2), Decimal(30))
 
     @pytest.mark.parametrize(
         ("kind", "said", "doubt"),
@@ -133,7 +133,7 @@ class TestStaff:
         await nurse.says("entered for somebody else")
         await nurse.taps("form.button.save")
         versions = [(row.version, row.tablets, row.void) for row in await rows(study.stage, TabletCount)]
-        assert versions == [(1, 60, False), (2, 90, False), (3, 90, True)]
+        assert versions == [(1, Decimal(60), False), (2, Decimal(90), False), (3, Decimal(90), True)]
         assert "nothing was counted" in await line(study.stage)
 
     async def test_a_patient_without_tablets_has_none_to_count(self, study: Study) -> None:
@@ -186,7 +186,7 @@ class TestPatient:
         await study.stage.settle()
         (sent,) = await rows(study.stage, Evidence)
         row = (await rows(study.stage, TabletCount))[-1]
-        assert (row.kind, row.source, row.tablets, row.evidence_id) == ("at_home", "patient", 4, sent.id)
+        assert (row.kind, row.source, row.tablets, row.evidence_id) == ("at_home", "patient", Decimal(4), sent.id)
         (item,) = await waiting(study.stage)
         assert item.due_at.astimezone(SITE) == DAY_1 + timedelta(days=30)
 
@@ -196,7 +196,7 @@ class TestPatient:
             await presses_enter(anna)
             await anna.says(said)
         versions = [(row.version, row.tablets) for row in await rows(study.stage, TabletCount)]
-        assert versions == [(1, 14), (2, 12)]
+        assert versions == [(1, Decimal(14)), (2, Decimal(12))]
 
     async def test_later_comes_tomorrow_and_not_for_ever(self, study: Study) -> None:
         question = (await asked(study)).phone.last
