@@ -20,12 +20,14 @@ from bot.domain.rhythm import Rhythm
 from bot.domain.roles import CLINICAL, Role
 from bot.domain.rota import Level
 from bot.domain.stalled import Finding
+from bot.domain.tablet_counts import CountKind, Unsaid
 from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.domain.zones import ZONES
 from bot.protocol.load import bundled
 from bot.store import adverse_events, measurements, visits
 from bot.store import evidence as came
+from bot.store import tablet_counts as stored_counts
 from bot.texts import LOCALES
 from bot.usecases import (
     arms,
@@ -42,11 +44,13 @@ from bot.usecases import (
     invite,
     kpi,
     labs,
+    my_month,
     readings,
     reasons,
     record_visit,
     screens,
     shifts,
+    tablet_counts,
 )
 from bot.usecases.on_call import StandIn
 from handlers import messages
@@ -89,6 +93,11 @@ FAMILIES: Mapping[str, Members] = {
     # Collected from the calls of `escalate.step`, whose words become the keys.
     "case.step.*": lambda: (),
     "command.*": _commands,
+    "counts.doubt.*": lambda: tablet_counts.DOUBTS,
+    "counts.gap.*": lambda: ("above", "below"),
+    "counts.kind.*": lambda: CountKind,
+    "counts.source.*": lambda: (stored_counts.PATIENT, stored_counts.STAFF),
+    "counts.why.*": lambda: (why for why in Unsaid if why is not Unsaid.MORE_LEFT),
     "course.level.*": lambda: Urgency,
     "course.source.*": lambda: (*Source, "value_unverified"),
     "course.state.*": lambda: course.LEGEND,
@@ -131,6 +140,8 @@ FAMILIES: Mapping[str, Members] = {
     "measure.name.*": lambda: bundled().measures.by_id,
     "measure.place.*": lambda: readings.PLACES,
     "case.page.stand_in.*": lambda: (StandIn.FALLBACK, StandIn.EVERYONE),
+    "month.days.*": lambda: my_month.SAID,
+    "month.legend.*": lambda: my_month.SAID,
     "oncall.level.*": lambda: Level,
     "oncall.line.*": lambda: Level,
     "oncall.offer_state.*": lambda: shifts.STATES,
@@ -195,4 +206,5 @@ _MODULES = (
     event_forms,
     labs,
     record_visit,
+    tablet_counts,
 )  # Importing it registers the dialogues whose fields are named by keys.

@@ -47,6 +47,7 @@ COMMANDS: dict[str, Callback] = {
     "ae": staff.on_ae,
     "dose": staff.on_dose,
     "adherence": staff.on_adherence,
+    "counts": staff.on_counts,
     "report": staff.on_report,
     "kpi": staff.on_kpi,
     "duty": staff.on_duty,

@@ -21,6 +21,7 @@ from bot.usecases import (
     silent,
     staff,
     staff_queries,
+    tablet_counts,
 )
 from bot.work import Work
 from handlers.context import TrialContext
@@ -44,6 +45,10 @@ async def on_dose(update: Update, context: TrialContext) -> None:
 
 async def on_adherence(update: Update, context: TrialContext) -> None:
     await _about_subject(update, context, "adherence", staff_queries.show_adherence)
+
+
+async def on_counts(update: Update, context: TrialContext) -> None:
+    await _about_subject(update, context, "counts", tablet_counts.show)
 
 
 async def on_report(update: Update, context: TrialContext) -> None:

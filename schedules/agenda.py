@@ -19,6 +19,8 @@ from bot.usecases import (
     dose_reasons,
     drills,
     escalate,
+    home_count,
+    lab_release,
     lapse,
     outage,
     overdue,
@@ -69,6 +71,8 @@ PROMPTS: Mapping[str, WorkOn] = {
     checkin.ASK: checkin.ask,
     checkin.AGAIN: checkin.ask_again,
     checkin.CLOSE: checkin.close,
+    home_count.ASK: home_count.ask,
+    lab_release.TELL: lab_release.tell,
     report.GIVE_UP: checkin.give_up,
     report.LATER: afterwards.offer,
 }

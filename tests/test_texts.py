@@ -60,12 +60,13 @@ FOR_STAFF = (
     "participation.", "patient.", "patients.", "reason.", "refused.too_early",
     "refused.too_near", "request.", "refused.already_on_call", "refused.colleague_away", "refused.shift_gone",
     "role.", "rota.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",
-    "auditor.", "drill.", "drills.", "second.", "email.", "input.email",
+    "counts.", "release.", "auditor.", "drill.", "drills.", "second.", "email.", "input.email",
     "visit.overtaken",
     "visit.recorded.", "visit.reply.", "visit.staff.", "visit.state.",
 )  # fmt: skip
 # These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
 PARTS = (
+    "month.days.", "month.legend.", "month.picture.", "results.after", "results.day", "results.value",
     "back.tablets", "back.visit", "command.", "dose.skip.", "language.", "protocol.", "reading.value",
     "reading.what.", "relation.", "report.line.", "report.short.", "tablets.own_words", "tablets.told.line",
     "toast.", "urgency.", "visit.gone.",

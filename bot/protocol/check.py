@@ -362,6 +362,12 @@ def _tablet_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "tablets", "units, times, days ahead and useful_days must be above 0")
     if tablets.dated.days_back < 0:
         yield ProtocolProblem(file, "tablets", "dated.days_back must not be below 0")
+    counts = tablets.counts
+    numbers = (counts.ask_every_days, counts.again_after_days, counts.useful_days, counts.photo_hours)
+    if min(*numbers, counts.at_least_days, counts.most_a_year) < 1 or min(counts.most_later, counts.gap_points) < 0:
+        yield ProtocolProblem(file, "counts", "days, hours and numbers of tablets must be above 0")
+    if counts.useful_days >= counts.ask_every_days:
+        yield ProtocolProblem(file, "counts", "a question must end before the next one")
     for band in tablets.dose_bands:
         if band.plt_below is not None and band.plt_below <= band.plt_from:
             yield ProtocolProblem(file, f"dose_band {band.plt_from:g}", "the window of platelets is empty")
@@ -801,6 +807,9 @@ def _measure_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
     )
     if min(numbers) < 1 or measures.again_minutes.at_most < measures.again_minutes.at_least:
         yield ProtocolProblem(file, "", "days, hours and minutes must be above 0 and not end before they begin")
+    for shown in measures.released:
+        if shown not in known:
+            yield ProtocolProblem(file, "released", f"there is no measure {shown}")
     fired = [rule.id for rule in (*protocol.triage_rules, *measures.rules)]
     for sign in measures.signs:
         for beginning in sign.rules:

@@ -37,6 +37,7 @@ from bot.domain.rota import RotaRule
 from bot.domain.scores import ScoreRule
 from bot.domain.second_channel import SecondChannel
 from bot.domain.stalled import Graces
+from bot.domain.tablet_counts import CountRule
 from bot.domain.triage import TriageRule
 from bot.domain.urgency import Urgency, highest
 from bot.domain.visits import EvaluationRule, VisitKind, VisitRule
@@ -133,6 +134,7 @@ class Tablets:
     dated: DoseDates
     told: DoseTold
     dose_bands: tuple[DoseBand, ...]
+    counts: CountRule
     skip_reasons: tuple[Choice, ...]
     intake_texts: Mapping[Formulation, IntakeText]
 
@@ -310,6 +312,7 @@ class MeasuresFile:
     signs_hours: int
     silence_minutes: int
     case_from: CaseFrom
+    released: tuple[str, ...]
     signs: tuple[Sign, ...]
     rules: tuple[MeasureRule, ...]
 

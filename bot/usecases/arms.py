@@ -18,6 +18,7 @@ from bot.usecases import (
     enrol,
     forms,
     history,
+    home_count,
     plan,
     reasons,
     record_visit,
@@ -89,6 +90,7 @@ def change(
         subject.first_injection_on = first_on
     plan.replan_all(work, subject, "the arm was changed")
     tablets.replan(work, subject)
+    home_count.replan(work, subject)
     for relation in (Role.PATIENT, Role.CAREGIVER):
         for account in people.speakers(work.session, subject.id or 0, relation):
             screens.set_commands(work, account, relation, subject)
@@ -100,12 +102,12 @@ def _stop_tablets(work: Work, subject: Subject, on: date) -> None:
         if order.until_on is None or order.until_on >= on:
             order.until_on = on - timedelta(days=1)
     work.session.flush()
-    for kind in tablets.KINDS:
+    for kind in (*tablets.KINDS, home_count.ASK):
         work.forget_plan(kind, subject.id or 0)
-    work.silence("the arm was changed", purpose=tablets.PROMPT, subject_id=subject.id)
+    work.silence("the arm was changed", purpose=(tablets.PROMPT, home_count.ASK), subject_id=subject.id)
     for account in people.speakers(work.session, subject.id or 0):
         dialogue = work.session.get(Dialogue, account.id)
-        if dialogue is not None and dialogue.kind in tablets.DIALOGUES:
+        if dialogue is not None and dialogue.kind in (*tablets.DIALOGUES, home_count.HOME):
             forms.close_of(work, account.id or 0)
 
 

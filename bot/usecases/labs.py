@@ -14,7 +14,7 @@ from bot.domain.visits import InFuture
 from bot.store import audit
 from bot.store import measurements as stored
 from bot.store.models import Measurement, Subject
-from bot.usecases import cases, forms, measured, owning, reasons, record_visit, screens
+from bot.usecases import cases, forms, lab_release, measured, owning, reasons, record_visit, screens
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayTooFar
 from bot.work import Button, Day, Lines, Text, Work
@@ -44,8 +44,15 @@ def show(work: Work, subject: Subject, page: int = 0) -> None:
     rows += cases.pager("labs.list", page, count, subject=subject.id)
     if work.caller.role in CLINICAL:
         rows.append([Button("labs.button.enter", "labs.enter", {"subject": subject.id})])
+        rows += lab_release.buttons(work, subject)
     rows.append(screens.back_to(subject))
-    work.answer("labs.title" if count else "labs.none", rows, code=subject.code, n=count)
+    work.answer(
+        "labs.title" if count else "labs.none",
+        rows,
+        code=subject.code,
+        n=count,
+        release=lab_release.status(work, subject),
+    )
 
 
 def show_list(work: Work, args: dict[str, Any]) -> None:

@@ -24,6 +24,8 @@ DOSE_ORDER = "dose.order"  # what staff ordered of the tablets
 DOSE_CHANGE = "dose.change"  # that they pause, go on or end
 CHECKIN = "checkin.ask"
 CHECKIN_AGAIN = "checkin.again"
+HOME_COUNT = "counts.ask"
+RELEASED = "labs.released"
 IMPORTANCE = {
     outage.ASK: Importance.SAFETY,
     REMINDER: Importance.VISIT,
@@ -39,9 +41,11 @@ IMPORTANCE = {
     NUDGE: Importance.NUDGE,
     CHECKIN: Importance.QUESTION,
     CHECKIN_AGAIN: Importance.NUDGE,
+    HOME_COUNT: Importance.QUESTION,
+    RELEASED: Importance.QUESTION,
 }
 # Tablets and symptoms are asked about on the patient's own phone alone.
-OF_PATIENT = frozenset({PROMPT, NUDGE, CHECKIN, CHECKIN_AGAIN})
+OF_PATIENT = frozenset({PROMPT, NUDGE, CHECKIN, CHECKIN_AGAIN, HOME_COUNT, RELEASED})
 
 # What a use case returns about an entry that stays in the agenda for later.
 PUT_OFF = "put off"

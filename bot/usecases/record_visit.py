@@ -10,7 +10,7 @@ from bot.domain.roles import CLINICAL
 from bot.domain.visits import Deviation, InFuture, TooEarly, VisitKind
 from bot.store import visits as stored
 from bot.store.models import Subject, Visit
-from bot.usecases import forms, plan, reasons, recorded, records, visit_reminders, visits
+from bot.usecases import forms, plan, reasons, recorded, records, screens, visit_reminders, visits
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayHasPassed, DayTooFar
 from bot.usecases.requests import settle_visit
@@ -266,7 +266,7 @@ def _finish_done(work: Work, values: Values) -> None:
         source=values.get("source", stored.CLINIC),
         reason=values.get("reason"),
     )
-    _say_next(work, subject, visit, following, "visit.recorded.done", _to_values(subject, visit, values["held_on"]))
+    _say_next(work, subject, visit, following, "visit.recorded.done", _after(work, subject, visit, values["held_on"]))
     _ask_why(work, subject, visit)
 
 
@@ -358,11 +358,14 @@ def _finish_explaining(work: Work, values: Values) -> None:
     recorded.show(work, values)
 
 
-def _to_values(subject: Subject, visit: Visit, held_on: str) -> list[list[Button]]:
-    """Return what leads from a blood draw that took place to its values, its day known already."""
-    if visit.kind not in (VisitKind.CBC, VisitKind.FERRITIN):
-        return []
-    return [[Button("visit.button.enter_values", "labs.enter", {"subject": subject.id, "on": held_on})]]
+def _after(work: Work, subject: Subject, visit: Visit, held_on: str) -> list[list[Button]]:
+    """Return what leads from a visit that took place to its values and its tablets, its day known already."""
+    args, rows = {"subject": subject.id, "on": held_on}, []
+    if visit.kind in (VisitKind.CBC, VisitKind.FERRITIN):
+        rows.append([Button("visit.button.enter_values", "labs.enter", args)])
+    if screens.takes_tablets(work, subject):
+        rows.append([Button("counts.button.after_visit", "counts.enter", args)])
+    return rows
 
 
 def _say_next(

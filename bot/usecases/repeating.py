@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from bot.store.models import AgendaItem
-from bot.usecases import checkin, tablets
+from bot.usecases import checkin, home_count, tablets
 from bot.work import Work
 
 AFTER_SKIPPED: Mapping[str, Callable[[Work, AgendaItem], None]] = {
     tablets.PROMPT: tablets.after_skipped,
     checkin.ASK: checkin.after_skipped,
+    home_count.ASK: home_count.after_skipped,
 }
 
 

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from bot.store import agenda, audit, backup
 from bot.store.models import AgendaItem, Heartbeat, InboxUpdate, Lease, OutboxMessage
-from bot.usecases import outage, redeliver, repeating, tablets, visit_reminders
+from bot.usecases import home_count, outage, redeliver, repeating, tablets, visit_reminders
 from bot.work import Work
 
 # What was asked after an older outage may have been asked; everybody is asked anew.
@@ -18,6 +18,7 @@ POLITE = (
     visit_reminders.GONE,
     visit_reminders.CHASE,
     *tablets.KINDS,
+    home_count.ASK,
     outage.ASK,
 )
 # Done a second time they change nothing that a person sees.

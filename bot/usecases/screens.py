@@ -4,6 +4,7 @@ from datetime import date
 
 from bot.domain.participation import ParticipationState
 from bot.domain.roles import Role
+from bot.store import lab_releases
 from bot.store.models import Account, Subject
 from bot.work import Button, Text, Work
 
@@ -21,6 +22,7 @@ STAFF_COMMANDS = (
     "ae",
     "dose",
     "adherence",
+    "counts",
     "deviations",
     "kpi",
     "duty",
@@ -95,12 +97,21 @@ def show_menu(work: Work, key: str = "menu.patient", **values: object) -> None:
     if takes_tablets(work, subject):
         rows.append([Button("menu.button.tablets", "menu.tablets")])
         rows.append([Button("tablets.button.extra", "tablets.extra")])
+        rows.append([Button("menu.button.month", "month.open")])
+    rows += way_to_results(work, subject)
     rows += [
         [Button("menu.button.visits", "menu.visits")],
         [Button("menu.button.team", "menu.team")],
         [Button("menu.button.settings", "menu.settings")],
     ]
     work.answer(key, rows, phone=phone(work), **values)
+
+
+def way_to_results(work: Work, subject: Subject) -> list[list[Button]]:
+    """Return the patient's button to the blood values that staff released; none without a release."""
+    if lab_releases.current(work.session, subject) is None:
+        return []
+    return [[Button("menu.button.results", "results.open")]]
 
 
 def show_help(work: Work) -> None:

@@ -24,6 +24,8 @@ STEPS = {
     polite.DOSE_CHANGE: "skipped.dose_told",
     polite.CHECKIN: "skipped.checkin",
     polite.CHECKIN_AGAIN: "skipped.checkin",
+    polite.HOME_COUNT: "skipped.count",
+    polite.RELEASED: "skipped.released",
 }
 
 

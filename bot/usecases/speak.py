@@ -12,7 +12,7 @@ from bot.domain.roles import STAFF, SUBJECT_SIDE, Role
 from bot.domain.urgency import Urgency
 from bot.store import people
 from bot.store.models import AgendaItem, Dialogue, Doubt, Subject
-from bot.usecases import escalate, evidence, forms, refusals, report, screens, talk
+from bot.usecases import count_photo, escalate, evidence, forms, refusals, report, screens, talk
 from bot.usecases.forms import Field, Form, Values
 from bot.work import Button, Lane, Text, Work
 
@@ -311,6 +311,7 @@ def take_other(work: Work, kind: str, caption: str | None = None, sent: evidence
         kept = evidence.keep(work, sent)
         if kept is None:
             return
+        count_photo.attach(work, kept.item)
     if caption and work.caller.role not in STAFF and react_to_danger(work, caption):
         return
     if kept is not None and not kept.begins:

@@ -111,6 +111,7 @@ def show_patient(work: Work, subject: Subject) -> None:
     if work.protocol.arms[subject.arm].tablets:
         rows.append([Button("patient.button.dose", "dose.open", {"subject": subject.id})])
         rows.append([Button("patient.button.adherence", "adherence.open", {"subject": subject.id})])
+        rows.append([Button("counts.button.list", "counts.list", {"subject": subject.id})])
     if work.caller.role in CLINICAL:
         rows.append([Button("patient.button.change", "patient.change", {"subject": subject.id})])
     if work.caller.role is Role.COORDINATOR and subject.state != ParticipationState.OFF_STUDY:

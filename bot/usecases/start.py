@@ -11,7 +11,18 @@ from bot.domain.roles import Role
 from bot.store import people
 from bot.store.models import Account, Consent, Link, Subject
 from bot.texts import LOCALES
-from bot.usecases import checkin, escalate, forms, reach, report, screens, tablets, visit_reminders
+from bot.usecases import (
+    checkin,
+    escalate,
+    forms,
+    home_count,
+    polite,
+    reach,
+    report,
+    screens,
+    tablets,
+    visit_reminders,
+)
 from bot.work import Button, Work
 
 HOURS = tuple(range(8, 21, 2))
@@ -144,6 +155,7 @@ def choose_hour(work: Work, args: dict[str, Any]) -> None:
     visit_reminders.replan(work, subject)
     tablets.replan(work, subject)
     checkin.replan(work, subject)
+    home_count.replan(work, subject)
     screens.show_menu(work, "start.ready" if first else "settings.hour_kept", hour=f"{args['hour']:02d}:00")
 
 
@@ -190,7 +202,14 @@ def withdraw(work: Work, _args: object = None) -> None:
     subject.state = participation.move(state, ParticipationEvent.WITHDRAW)
     subject.state_changed_at = work.now
     work.session.flush()
-    for kind in (*visit_reminders.KINDS, *tablets.KINDS, *checkin.KINDS, report.LATER):
+    for kind in (
+        *visit_reminders.KINDS,
+        *tablets.KINDS,
+        *checkin.KINDS,
+        report.LATER,
+        home_count.ASK,
+        polite.RELEASED,
+    ):
         work.unplan("withdrawn", subject_id=subject.id, kind=kind)
     for account in people.speakers(work.session, subject.id or 0):
         work.silence("withdrawn", account_id=account.id)

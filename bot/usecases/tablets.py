@@ -215,6 +215,7 @@ def _ways(work: Work, subject: Subject) -> list[list[Button]]:
     rows = [
         [Button("tablets.button.told", "tablets.told")],
         [Button("tablets.button.extra", "tablets.extra")],
+        [Button("menu.button.month", "month.open")],
     ]
     if dose_rhythm.of(subject) is not Rhythm.DAILY:
         rows.append([Button("tablets.button.daily", "tablets.rhythm", {"to": Rhythm.DAILY})])

@@ -1,6 +1,7 @@
 """Who may do what: every role against every route of the running bot (deny by default)."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from sqlmodel import col, select
 
 from bot.domain.roles import Role
 from bot.domain.rota import Level, Span
+from bot.domain.tablet_counts import CountKind
 from bot.simulator.parts import ShownMessage
 from bot.store.models import (
     AdverseEvent,
@@ -22,10 +24,12 @@ from bot.store.models import (
     SeriousClock,
     StaffMember,
     SwapOffer,
+    TabletCount,
     Visit,
 )
 from bot.story.people import Person
-from bot.usecases import drills, shifts
+from bot.usecases import drills, shifts, tablet_counts
+from bot.usecases.staff_queries import find
 from bot.work import Work
 from handlers import COMMANDS
 from handlers.policy import POLICY, allowed
@@ -73,6 +77,11 @@ def _event(work: Work) -> None:
     work.session.add(SeriousClock(subject_id=1, event_number=1, received_at=work.now, due_at=work.now))
 
 
+def _count(work: Work) -> None:
+    subject, on = find(work, "S-001"), work.today
+    tablet_counts.keep(work, subject, CountKind.DISPENSED, on, Decimal(60), 250, source="staff")
+
+
 def _offer(work: Work) -> None:
     """Enter a shift of the nurse's that she offers to the doctor."""
     nurse, doctor = work.session.exec(select(StaffMember).order_by(col(StaffMember.id)).limit(2)).all()
@@ -96,6 +105,7 @@ async def plausible(study: Study) -> dict[str, Any]:
     await study.anna.taps("menu.button.unwell", "report.trouble.fever")
     await study.stage.within(_event)
     await study.stage.within(_offer)
+    await study.stage.within(_count)
     await study.stage.within(lambda work: drills.plan(work, timedelta(hours=24), 7))
     reading = (await rows(study.stage, Measurement))[0]
     visit = (await rows(study.stage, Visit))[0]
@@ -111,6 +121,9 @@ async def plausible(study: Study) -> dict[str, Any]:
         "drill": (await rows(study.stage, Drill))[0].id,
         "doubt": (await rows(study.stage, Doubt))[0].id,
         "evidence": (await rows(study.stage, Evidence))[0].id,
+        "count": (await rows(study.stage, TabletCount))[0].id,
+        "later": 0,
+        "seen": "",
         "event": (await rows(study.stage, AdverseEvent))[0].id,
         "f": "code",
         "hour": 8,
