@@ -44,6 +44,7 @@ from bot.usecases import (
     record_visit,
     screens,
     shifts,
+    weekly_digest,
 )
 from bot.usecases.on_call import StandIn
 from handlers import messages
@@ -77,6 +78,7 @@ FAMILIES: Mapping[str, Members] = {
     "*.*": _form_fields,
     "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
     "arm.order.*": lambda: (arms.AS_BEFORE, arms.NEW),
+    "brief.what.*": lambda: ("weight", "pressure", "ferritin"),
     "case.ask.*": lambda: Lapse,
     "case.found.*": lambda: Finding,
     "case.lapse.*": lambda: Lapse,
@@ -142,6 +144,8 @@ FAMILIES: Mapping[str, Members] = {
     "visit.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
     "visit.short.*": lambda: VisitKind,
     "visit.source.*": lambda: visits.SOURCES,
+    "weekly.bar.*": lambda: weekly_digest.BARS,
+    "weekly.tile.*": lambda: weekly_digest.TILES,
     "zone.*": lambda: ZONES,
 }
 

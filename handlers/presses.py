@@ -8,6 +8,7 @@ from telegram import Update
 from bot.usecases import (
     afterwards,
     arms,
+    brief,
     calendar_file,
     cases,
     changes,
@@ -132,6 +133,8 @@ PRESSES: dict[str, PressUseCase] = {
     "today.page": _paged(due.show_today),
     "deviations.page": _paged(recorded.show_deviations),
     "adherence.open": staff_queries.open_adherence,
+    "brief.open": brief.open_brief,
+    "brief.today": _plainly(brief.show_day),
     "course.open": course.open_course,
     "kpi.period": kpi.show_period,
     "silent.page": _paged(silent.show),

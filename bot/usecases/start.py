@@ -11,7 +11,7 @@ from bot.domain.roles import Role
 from bot.store import people
 from bot.store.models import Account, Consent, Link, Subject
 from bot.texts import LOCALES
-from bot.usecases import checkin, escalate, forms, reach, report, screens, tablets, visit_reminders
+from bot.usecases import brief_plan, checkin, escalate, forms, reach, report, screens, tablets, visit_reminders
 from bot.work import Button, Work
 
 HOURS = tuple(range(8, 21, 2))
@@ -192,6 +192,7 @@ def withdraw(work: Work, _args: object = None) -> None:
     work.session.flush()
     for kind in (*visit_reminders.KINDS, *tablets.KINDS, *checkin.KINDS, report.LATER):
         work.unplan("withdrawn", subject_id=subject.id, kind=kind)
+    brief_plan.take_back(work, work.today, "withdrawn")
     for account in people.speakers(work.session, subject.id or 0):
         work.silence("withdrawn", account_id=account.id)
         forms.close_of(work, account.id or 0)
