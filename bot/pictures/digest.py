@@ -22,12 +22,15 @@ WIDTH = 1080
 MARGIN = 40
 GAP = 20
 TILES_IN_ROW = 4
-TILE = 190
+TILE = 204
 BAR = 62
 NAME_WIDTH = 330  # of a bar
 LONGEST_BAR = 300
 COLUMN = 190  # height of the tallest column
 HATCH = 14
+
+# Urgencies are told by their words here: without colour their signs are all the same.
+SIGNS = "● "
 
 PAPER = "#FFFFFF"
 TEXT = "#1A1A1A"
@@ -70,6 +73,8 @@ class DigestPicture:
     tiles: tuple[tuple[int, str], ...]
     week: str
     bars: tuple[Bar, ...]
+    cases: str
+    urgencies: tuple[Bar, ...]
     ahead: str
     days: tuple[Column, ...]
     closed: str
@@ -88,7 +93,9 @@ class DigestPicture:
                 todo=data["todo"],
                 tiles=tuple((int(number), str(name)) for number, name in data["tiles"]),
                 week=data["week"],
-                bars=tuple(Bar(str(name), int(number), str(said)) for name, number, said in data["bars"]),
+                bars=_read(data["bars"]),
+                cases=data["cases"],
+                urgencies=_read(data["urgencies"]),
                 ahead=data["ahead"],
                 days=tuple(
                     Column(str(weekday), str(day), int(patients), bool(is_open))
@@ -100,6 +107,10 @@ class DigestPicture:
             raise DigestNotDrawable(f"a part is missing or wrong: {error!r}") from error
 
 
+def _read(bars: Any) -> tuple[Bar, ...]:
+    return tuple(Bar(str(name), int(number), str(said)) for name, number, said in bars)
+
+
 def digest_png(data: DigestPicture) -> bytes:
     """Return a PNG 1080 pixels wide: what is to be done, the week in numbers, the coming days.
 
@@ -109,16 +120,20 @@ def digest_png(data: DigestPicture) -> bytes:
     """
     numbers = [
         *(number for number, _ in data.tiles),
-        *(bar.number for bar in data.bars),
+        *(bar.number for bar in (*data.bars, *data.urgencies)),
         *(day.patients for day in data.days),
     ]
     if any(number < 0 for number in numbers):
         raise DigestNotDrawable("a number is below 0")
     rows = -(-len(data.tiles) // TILES_IN_ROW)
-    canvas = Image.new("RGB", (WIDTH, 1100 + rows * (TILE + GAP) + BAR * len(data.bars)), PAPER)
+    canvas = Image.new(
+        "RGB", (WIDTH, 1200 + rows * (TILE + GAP) + BAR * (len(data.bars) + len(data.urgencies))), PAPER
+    )
     y = _title(canvas, data, MARGIN)
     y = _tiles(canvas, data, _heading(canvas, data.todo, y))
-    y = _bars(canvas, data, _heading(canvas, data.week, y))
+    y = _bars(canvas, data.bars, _heading(canvas, data.week, y))
+    if data.urgencies:
+        y = _bars(canvas, data.urgencies, _heading(canvas, data.cases, y))
     y = _columns(canvas, data, _heading(canvas, data.ahead, y))
     return png(canvas, y + MARGIN // 2, 64)
 
@@ -156,7 +171,7 @@ def _tiles(canvas: Image.Image, data: DigestPicture, y: int) -> int:
         draw.text((x + width / 2, top + 58), said, fill=ink, font=face, anchor="mm")
         lines, face = _two_lines(drawable(name), width - 20)
         for nth, line in enumerate(lines):
-            middle = top + 146 + (nth - (len(lines) - 1) / 2) * 36
+            middle = top + 150 + (nth - (len(lines) - 1) / 2) * 36
             draw.text((x + width / 2, middle), line, fill=ink, font=face, anchor="mm")
     rows = -(-len(data.tiles) // TILES_IN_ROW)
     return y + rows * (TILE + GAP)
@@ -172,12 +187,12 @@ def _two_lines(text: str, width: float) -> tuple[list[str], Any]:
     return [said], face
 
 
-def _bars(canvas: Image.Image, data: DigestPicture, y: int) -> int:
+def _bars(canvas: Image.Image, bars: tuple[Bar, ...], y: int) -> int:
     draw = ImageDraw.Draw(canvas)
-    most = max((bar.number for bar in data.bars), default=0)
-    for bar in data.bars:
+    most = max((bar.number for bar in bars), default=0)
+    for bar in bars:
         middle = y + BAR / 2
-        name, face = fitted(drawable(bar.name), 34, NAME_WIDTH - 16)
+        name, face = fitted(drawable(bar.name).lstrip(SIGNS), 34, NAME_WIDTH - 16)
         draw.text((MARGIN, middle), name, fill=TEXT, font=face, anchor="lm")
         left = MARGIN + NAME_WIDTH
         # The smallest number above nothing still shows.

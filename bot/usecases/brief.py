@@ -110,7 +110,8 @@ def look(work: Work, _item: AgendaItem) -> str:
                     account,
                     shown.key,
                     keyboard,
-                    lane=Lane.REMINDER,
+                    # Reminders wait for the end of the patients' quiet hours; staff are at work before.
+                    lane=Lane.AMBER,
                     purpose=PURPOSE,
                     about_id=about,
                     subject_id=expected[0].id if len(expected) == 1 else None,

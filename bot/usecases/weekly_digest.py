@@ -234,8 +234,11 @@ def _picture(work: Work, facts: WeekFacts) -> dict[str, Any]:
             for name, number in zip(TILES, of_tiles, strict=True)
         ],
         "week": work.text("weekly.picture.week"),
-        "bars": [[work.text(f"weekly.bar.{name}"), number, ""] for name, number in zip(BARS, of_bars, strict=True)]
-        + [[work.text(f"kpi.group.{group}"), found.counted, _taken(work, found)] for group, found in facts.cases],
+        "bars": [[work.text(f"weekly.bar.{name}"), number, ""] for name, number in zip(BARS, of_bars, strict=True)],
+        "cases": work.text("weekly.picture.cases"),
+        "urgencies": [
+            [work.text(f"kpi.group.{group}"), found.counted, _taken(work, found)] for group, found in facts.cases
+        ],
         "ahead": work.text("weekly.picture.ahead"),
         "days": [
             [weekdays[each.on.weekday()], work.texts.plain_day(each.on, locale), each.patients, each.is_open]
@@ -247,5 +250,4 @@ def _picture(work: Work, facts: WeekFacts) -> dict[str, Any]:
 
 def _taken(work: Work, found: Durations) -> str:
     median = _median(found)
-    shown = median if isinstance(median, str) else median.render(work.texts, work.caller.locale)
-    return work.text("weekly.picture.taken", time=shown)
+    return median if isinstance(median, str) else median.render(work.texts, work.caller.locale)
