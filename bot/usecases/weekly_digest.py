@@ -131,33 +131,34 @@ def _to_do(work: Work, facts: WeekFacts) -> tuple[list[Line], list[list[Button]]
         )
         rows.append([Button("alerts.button.all", "alerts.page", {"page": 0})])
     if facts.overdue:
-        lines.append(_codes("weekly.overdue", facts.overdue))
+        lines.append(Text("weekly.overdue", {"n": len(facts.overdue), "codes": _codes(facts.overdue)}))
         rows.append([Button("weekly.button.due", "due.page", {"page": 0})])
     if facts.silent:
-        lines.append(_codes("weekly.silent", facts.silent))
+        lines.append(Text("weekly.silent", {"n": len(facts.silent), "codes": _codes(facts.silent)}))
         rows.append([Button("weekly.button.silent", "silent.page", {"page": 0})])
     if facts.reviews:
-        lines.append(_codes("weekly.reviews", facts.reviews))
+        lines.append(Text("weekly.reviews", {"n": len(facts.reviews), "codes": _codes(facts.reviews)}))
     tablets, rule = facts.tablets, work.protocol.weekly_digest
-    for key, percent, shares in (
-        ("weekly.below", rule.below_percent, tablets.below),
-        ("weekly.unknown", rule.unknown_above_percent, tablets.unknown),
-    ):
-        if shares:
-            lines.append(_codes(key, [f"{code} {_percent(share)}" for code, share in shares], percent=percent))
+    if tablets.below:
+        shares = _codes([f"{code} {_percent(share)}" for code, share in tablets.below])
+        lines.append(Text("weekly.below", {"percent": rule.below_percent, "n": len(tablets.below), "codes": shares}))
+    if tablets.unknown:
+        shares = _codes([f"{code} {_percent(share)}" for code, share in tablets.unknown])
+        values = {"percent": rule.unknown_above_percent, "n": len(tablets.unknown), "codes": shares}
+        lines.append(Text("weekly.unknown", values))
     if tablets.ran_out:
-        lines.append(_codes("weekly.ran_out", tablets.ran_out))
+        lines.append(Text("weekly.ran_out", {"n": len(tablets.ran_out), "codes": _codes(tablets.ran_out)}))
     if facts.deviations:
         lines.append(Text("weekly.deviations", {"n": facts.deviations, "important": facts.important}))
         rows.append([Button("weekly.button.deviations", "deviations.page", {"page": 0})])
     return lines, rows
 
 
-def _codes(key: str, codes: Sequence[str], **more: object) -> Text:
+def _codes(codes: Sequence[str]) -> Lines:
     shown: list[Line] = list(codes[:SHOWN])
     if len(codes) > SHOWN:
         shown.append(Text("weekly.more", {"n": len(codes) - SHOWN}))
-    return Text(key, {"n": len(codes), "codes": Lines(shown, between=", "), **more})
+    return Lines(shown, between=", ")
 
 
 def _percent(share: Fraction) -> str:

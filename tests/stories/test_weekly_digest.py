@@ -1,7 +1,9 @@
 """What those who lead the site's staff hear of the week: once, on Monday, whatever happened in between."""
 
 import json
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from fractions import Fraction
 
 import pytest
 from sqlmodel import col, select
@@ -18,7 +20,7 @@ from bot.story.people import Person
 from bot.story.stage import Stage
 from bot.usecases import escalate, plan, polite, weekly_digest, weekly_facts
 from bot.usecases.staff_queries import find
-from bot.usecases.weekly_facts import WeekFacts
+from bot.usecases.weekly_facts import Tablets, WeekFacts
 from bot.work import Text, Work
 from tests.people import Study, staff, study
 from tests.stories.scenes import SITE, Watch, rows
@@ -138,6 +140,32 @@ class TestTheFigures:
     async def test_a_study_without_anything_has_nothing_to_do(self, study: Study) -> None:
         await study.stage.within(quiet_study)
         assert (await gathered(study.stage)).nothing_to_do
+
+    @pytest.mark.parametrize("locale", ["zh", "en"])
+    async def test_every_line_has_its_words(self, study: Study, locale: str) -> None:
+        many = [f"S-{number:03}" for number in range(1, 9)]
+        everything = replace(
+            await gathered(study.stage),
+            overdue=many,
+            silent=many[:1],
+            reviews=many[:2],
+            tablets=Tablets([("S-001", Fraction(1, 2))], [("S-002", Fraction(1, 3))], ["S-003"]),
+            open_cases=3,
+            deviations=2,
+            important=1,
+            cases=[(Group.RED, Durations(1, 0, 0, Span(timedelta(minutes=4), exact=False), None, None, None))],
+            closures=[Closure(LAST, LAST)],
+        )
+
+        def said(work: Work) -> str:
+            shown, _ = weekly_digest.summary(work, everything)
+            return shown.render(work.texts, locale)
+
+        words = await study.stage.within(said)
+        for part in ("S-001 50 %", "S-002 33 %", "S-003", "S-006, "):
+            assert part in words
+        assert "S-007" not in words
+        assert "{" not in words
 
 
 class TestByItself:
