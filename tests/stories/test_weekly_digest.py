@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 from sqlmodel import col, select
 
-from bot.domain.calendar import ClinicCalendar
+from bot.domain.calendar import ClinicCalendar, Closure
+from bot.domain.kpi import Durations, Group, Span
 from bot.domain.roles import Role
 from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind
