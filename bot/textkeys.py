@@ -51,6 +51,7 @@ from bot.usecases import (
     screens,
     shifts,
     tablet_counts,
+    weekly_digest,
 )
 from bot.usecases.on_call import StandIn
 from handlers import messages
@@ -84,6 +85,7 @@ FAMILIES: Mapping[str, Members] = {
     "*.*": _form_fields,
     "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
     "arm.order.*": lambda: (arms.AS_BEFORE, arms.NEW),
+    "brief.what.*": lambda: ("weight", "pressure", "ferritin"),
     "case.ask.*": lambda: Lapse,
     "case.found.*": lambda: Finding,
     "case.lapse.*": lambda: Lapse,
@@ -167,6 +169,8 @@ FAMILIES: Mapping[str, Members] = {
     "visit.reply.*": lambda: (*_REPLIES, "none", "not_delivered"),
     "visit.short.*": lambda: VisitKind,
     "visit.source.*": lambda: visits.SOURCES,
+    "weekly.bar.*": lambda: weekly_digest.BARS,
+    "weekly.tile.*": lambda: weekly_digest.TILES,
     "zone.*": lambda: ZONES,
 }
 

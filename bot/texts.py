@@ -22,6 +22,7 @@ DEFAULT_LOCALE = "zh"
 _BABEL = {"zh": Locale.parse("zh_Hans_CN"), "en": Locale.parse("en_GB")}
 _DAY_PATTERN = {"zh": "M月d日 EEEE", "en": "EEEE d MMMM"}
 _SHORT_DAY_PATTERN = {"zh": "M月d日 EEE", "en": "EEE d MMM"}
+_DATE_PATTERN = {"zh": "M月d日", "en": "d MMM"}
 _FULL_DAY_PATTERN = {"zh": "y年M月d日 EEEE", "en": "EEEE d MMMM y"}
 
 
@@ -99,6 +100,10 @@ class Texts:
     def short_day(self, day: date, locale: str) -> str:
         """Return a day for lists and buttons: "Thu 3 Dec", "12月3日 周四"."""
         return _format(day, _SHORT_DAY_PATTERN[locale], locale)
+
+    def plain_day(self, day: date, locale: str) -> str:
+        """Return a day without its weekday, where there is room for no more: "3 Dec", "12月3日"."""
+        return _format(day, _DATE_PATTERN[locale], locale)
 
     def full_day(self, day: date, locale: str) -> str:
         """Return a day with its year, for what staff confirm."""

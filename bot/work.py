@@ -6,8 +6,9 @@ messages that it makes are committed together, or not at all.
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import IntEnum
 from functools import cache
@@ -127,6 +128,16 @@ class Work:
         """Go on as who the person has just become: a stranger who opened an invitation."""
         self.caller = caller
         audit.attribute(self.session, at=self.now, actor=caller.label, cause=self.cause)
+
+    @contextmanager
+    def read_in(self, locale: str) -> Iterator[None]:
+        """Let what is put into words here be in a reader's language; who acts stays who it is."""
+        caller = self.caller
+        self.caller = replace(caller, locale=locale)
+        try:
+            yield
+        finally:
+            self.caller = caller
 
     def because(self, reason: str) -> None:
         """Give the reason that the audit entries of this work carry from here on (DI-03)."""
@@ -376,7 +387,7 @@ class Day:
     """A calendar day inside a text, said as the reader says it."""
 
     day: date
-    style: str = "day"  # day | short_day | full_day
+    style: str = "day"  # day | short_day | plain_day | full_day
 
     def render(self, texts: Any, locale: str) -> str:
         return str(getattr(texts, self.style)(self.day, locale))

@@ -41,6 +41,8 @@ COMMANDS: dict[str, Callback] = {
     "due": staff.on_due,
     "silent": staff.on_silent,
     "today": staff.on_today,
+    "brief": staff.on_brief,
+    "digest": staff.on_digest,
     "deviations": staff.on_deviations,
     "alerts": staff.on_alerts,
     "labs": staff.on_labs,

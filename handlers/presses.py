@@ -9,6 +9,7 @@ from bot.domain.dosing import Change
 from bot.usecases import (
     afterwards,
     arms,
+    brief,
     calendar_file,
     cases,
     changes,
@@ -161,6 +162,8 @@ PRESSES: dict[str, PressUseCase] = {
     "dose.stop": dose_forms.start(Change.STOP),
     "dose.void": dose_forms.start(dose_forms.VOID),
     "adherence.open": staff_queries.open_adherence,
+    "brief.open": brief.open_brief,
+    "brief.today": _plainly(brief.show_day),
     "course.open": course.open_course,
     "kpi.period": kpi.show_period,
     "silent.page": _paged(silent.show),

@@ -6,6 +6,7 @@ from telegram import Update
 
 from bot.store.models import Subject
 from bot.usecases import (
+    brief,
     cases,
     course,
     dose_card,
@@ -22,6 +23,7 @@ from bot.usecases import (
     staff,
     staff_queries,
     tablet_counts,
+    weekly_digest,
 )
 from bot.work import Work
 from handlers.context import TrialContext
@@ -71,6 +73,15 @@ async def on_today(update: Update, context: TrialContext) -> None:
     await context.handle(update, "today", due.show_today)
 
 
+async def on_brief(update: Update, context: TrialContext) -> None:
+    """Show the brief of the subject that is named; without a name those of today."""
+    await _about_subject(update, context, "brief", brief.show, otherwise=brief.show_day)
+
+
+async def on_digest(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "digest", weekly_digest.show)
+
+
 async def on_deviations(update: Update, context: TrialContext) -> None:
     await context.handle(update, "deviations", recorded.show_deviations)
 
@@ -104,15 +115,19 @@ async def on_staff(update: Update, context: TrialContext) -> None:
 
 
 async def _about_subject(
-    update: Update, context: TrialContext, route: str, show: Callable[[Work, Subject], None]
+    update: Update,
+    context: TrialContext,
+    route: str,
+    show: Callable[[Work, Subject], None],
+    otherwise: Callable[[Work], None] = staff_queries.show_patients,
 ) -> None:
-    """Run a query about the subject named after the command; without a name, offer the list."""
+    """Run a query about the subject named after the command; without a name, offer the list or something else."""
     typed = " ".join(context.args or ())
 
     def ask(work: Work) -> None:
         if typed:
             show(work, staff_queries.find(work, typed))
         else:
-            staff_queries.show_patients(work)
+            otherwise(work)
 
     await context.handle(update, route, ask)

@@ -40,6 +40,7 @@ JOBS = (
     Job("closures", 3600.0, agenda.look_ahead),
     Job("rota", 60.0, agenda.rota),
     Job("reach", 60.0, agenda.reachability),
+    Job("staff_lists", 60.0, agenda.staff_lists),
     Job("second_channel", 5.0, outgoing.second_channel),
     Job("watchdog", 60.0, watchdog.look),
     Job("heartbeat", 5.0, outgoing.tell_monitor),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -11,6 +12,8 @@ from bot.store import agenda
 from bot.store.models import AgendaItem, Subject
 from bot.usecases import (
     afterwards,
+    brief,
+    brief_plan,
     chase,
     checkin,
     closures,
@@ -34,6 +37,7 @@ from bot.usecases import (
     speak,
     tablets,
     visit_reminders,
+    weekly_digest,
 )
 from bot.work import Work, run
 
@@ -77,6 +81,7 @@ PROMPTS: Mapping[str, WorkOn] = {
     report.LATER: afterwards.offer,
 }
 REACH: Mapping[str, WorkOn] = {reach.LOOK: reach.look, reach.TELL: reach.tell}
+STAFF_LISTS: Mapping[str, WorkOn] = {brief_plan.LOOK: brief.look, weekly_digest.DIGEST: weekly_digest.send}
 POLITE = frozenset({*REMINDERS, *PROMPTS})  # never in the quiet hours
 # Never in the night of a patient who is far away either; what staff are told does not wait for that.
 TO_PATIENTS = frozenset({*polite.IMPORTANCE, report.LATER})
@@ -113,6 +118,14 @@ async def reachability(deps: Deps) -> None:
     if not await deps.store.read(lambda session: agenda.is_planned(session, reach.LOOK)):
         await run(deps, BOT, "job:reach", reach.plan_look)
     await work_off(deps, "reach", REACH)
+
+
+async def staff_lists(deps: Deps) -> None:
+    """Send the briefs of a visit day and the digest of a week; each plans its next one, and a lost one comes back."""
+    for kind, plan in ((brief_plan.LOOK, brief_plan.plan_look), (weekly_digest.DIGEST, weekly_digest.plan_first)):
+        if not await deps.store.read(partial(agenda.is_planned, kind=kind)):
+            await run(deps, BOT, "job:staff_lists", plan)
+    await work_off(deps, "staff_lists", STAFF_LISTS)
 
 
 async def work_off(deps: Deps, job: str, kinds: Mapping[str, WorkOn]) -> None:

@@ -44,7 +44,8 @@ TELLTALE = (
 )
 # Only staff read these.
 FOR_STAFF = (
-    "adherence.", "age.", "alerts.", "arm.", "case.alarm", "case.answered", "case.ask.", "case.ask_hand_over",
+    "adherence.", "age.", "alerts.", "arm.", "brief.",
+    "case.alarm", "case.answered", "case.ask.", "case.ask_hand_over",
     "case.ask_note",
     "case.ask_outcome", "case.ask_reply", "case.card", "case.declined", "case.digest", "case.lapse", "case.nobody_to",
     "case.offer", "case.read_back", "case.reply", "case.talk", "case.told.declined", "case.told.lapsed",
@@ -62,7 +63,7 @@ FOR_STAFF = (
     "role.", "rota.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",
     "counts.", "release.", "auditor.", "drill.", "drills.", "second.", "email.", "input.email",
     "visit.overtaken",
-    "visit.recorded.", "visit.reply.", "visit.staff.", "visit.state.",
+    "visit.recorded.", "visit.reply.", "visit.staff.", "visit.state.", "weekly.",
 )  # fmt: skip
 # These are never a message by themselves: buttons, lines over buttons, and what stands inside a message.
 PARTS = (

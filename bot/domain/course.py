@@ -157,6 +157,41 @@ def course(
     return weeks
 
 
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The worst of one row since a day, and when it was so the last time; urgency and score apart, as in a cell."""
+
+    row: str
+    urgency: Urgency | None
+    score: int | None
+    on: date
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return (self.urgency.rank if self.urgency is not None else -1, self.score or 0)
+
+
+def worst_since(weeks: Iterable[Week], day: date) -> list[Worst]:
+    """Return the worst of each row that something was reported of on ``day`` or later, the most urgent first.
+
+    What a correction took back counts no more. Of two that are equally bad the later one stands first.
+    """
+    signs: dict[str, list[Sign]] = {}
+    for week in weeks:
+        for row, cell in week.cells.items():
+            signs.setdefault(row, []).extend(sign for sign in cell.signs if sign.on >= day)
+    found = []
+    for row, some in signs.items():
+        urgencies = [sign.urgency for sign in some if sign.urgency is not None]
+        score = max((sign.score for sign in some if sign.score), default=None)
+        if not urgencies and score is None:
+            continue
+        level = highest(urgencies) if urgencies else None
+        bad = [sign.on for sign in some if (sign.urgency == level if level is not None else sign.score == score)]
+        found.append(Worst(row, level, score, max(bad)))
+    return sorted(found, key=lambda each: (*each.rank, each.on), reverse=True)
+
+
 def monday_of(day: date) -> date:
     return day - timedelta(days=day.weekday())
 

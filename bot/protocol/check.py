@@ -271,6 +271,7 @@ def _reminder_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "quiet_hours", "the quiet hours are empty")
     yield from _later_problems(protocol)
     yield from _chase_problems(protocol)
+    yield from _staff_list_problems(protocol)
     checkin = protocol.checkin
     if min(checkin.every_days, checkin.again_after_hours, checkin.useful_days, checkin.missed_in_row) < 1:
         yield ProtocolProblem(file, "checkin", "every number must be above 0")
@@ -334,6 +335,22 @@ def _reach_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "reach", f"silent_days must be above {often}, the days between two visits")
 
 
+def _staff_list_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, brief, weekly = "reminders.yaml", protocol.brief, protocol.weekly_digest
+    if min(brief.values, brief.adherence_days) < 1 or not brief.measures:
+        yield ProtocolProblem(file, "brief", "values, adherence_days and measures: at least one")
+    yield from _twice(file, brief.measures)
+    for measure in brief.measures:
+        if measure not in protocol.measures.by_id:
+            yield ProtocolProblem(file, "brief", f"no such measure: {measure}")
+    if brief.at >= protocol.visit_day_ends:
+        yield ProtocolProblem(file, "brief", "at must lie before visit_day_ends")
+    if weekly.adherence_days < 1:
+        yield ProtocolProblem(file, "weekly_digest", "adherence_days must be above 0")
+    if not (0 < weekly.below_percent <= 100 and 0 <= weekly.unknown_above_percent < 100):
+        yield ProtocolProblem(file, "weekly_digest", "the shares must lie between 0 and 100 %")
+    if protocol.quiet_hours.covers(weekly.at):
+        yield ProtocolProblem(file, "weekly_digest", "at lies in the quiet hours")
 # The months that the table of the site reads hold twice so many days, wherever today stands in its month.
 MOST_WINDOW_DAYS = 28
 

@@ -146,6 +146,8 @@ def load(folder: Folder) -> Protocol:
         checkin=reminders.checkin,
         yellow_at=reminders.yellow_at,
         reach=reminders.reach,
+        brief=reminders.brief,
+        weekly_digest=reminders.weekly_digest,
         correct_days=items.correct_days,
         questionnaires=MappingProxyType({one.id: one for one in (*items.questionnaires, *weekly.questionnaires)}),
         triage_rules=triage.rules,

@@ -36,6 +36,7 @@ from bot.domain.reminders import (
 from bot.domain.rota import RotaRule
 from bot.domain.scores import ScoreRule
 from bot.domain.second_channel import SecondChannel
+from bot.domain.staff_lists import BriefRule, WeeklyRule
 from bot.domain.stalled import Graces
 from bot.domain.tablet_counts import CountRule
 from bot.domain.triage import TriageRule
@@ -194,6 +195,8 @@ class RemindersFile:
     checkin: CheckinPlan
     yellow_at: time
     reach: ReachRule
+    brief: BriefRule
+    weekly_digest: WeeklyRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +385,8 @@ class Protocol:
     checkin: CheckinPlan
     yellow_at: time
     reach: ReachRule
+    brief: BriefRule
+    weekly_digest: WeeklyRule
     correct_days: int
     questionnaires: Mapping[str, Questionnaire]
     triage_rules: tuple[TriageRule, ...]

@@ -32,7 +32,7 @@ from bot.simulation.plan import START, Plan
 from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import DEFAULT_TOKEN, SimulatedTelegram
 from bot.store.models import OutboxMessage
-from bot.usecases import outage, reach, upkeep
+from bot.usecases import brief_plan, outage, reach, upkeep, weekly_digest
 from bot.work import Lane, run
 from schedules import agenda
 
@@ -45,6 +45,11 @@ ON_TIME: Mapping[str, Collection[str]] = {
     "reminders": agenda.REMINDERS,
     "prompts": agenda.PROMPTS,
     "reach": agenda.REACH,
+    "staff_lists": agenda.STAFF_LISTS,
+}
+PLANNED_BY_JOB: Mapping[str, Collection[str]] = {
+    "reach": (reach.LOOK,),
+    "staff_lists": (brief_plan.LOOK, weekly_digest.DIGEST),
 }
 LOOK_EVERY = timedelta(hours=12)
 LOOK_SOON = timedelta(minutes=3)  # after a breakdown or a fault, when the watchdog has something to settle
@@ -300,15 +305,18 @@ class World:
         for job in schedules.JOBS:
             own = ON_TIME.get(job.name)
             wanted = look if own is None else any(kind in own for _, kind in left)
-            if wanted or (due and job.name == "reach" and self._no_look_is_planned()):
+            if wanted or (due and self._has_nothing_planned(job.name)):
                 await job.run(self.deps)
                 # What a job enters may be due at once, for a job that comes after it.
                 left = self._due_now()
         return bool(due) and left != due
 
-    def _no_look_is_planned(self) -> bool:
-        # The job enters the first look by itself; without one nothing of its kinds would ever be due.
-        return not self.rows(f"SELECT 1 FROM agenda_item WHERE state = 'waiting' AND kind = '{reach.LOOK}' LIMIT 1")  # noqa: S608
+    def _has_nothing_planned(self, job: str) -> bool:
+        # The job enters the first of a kind by itself; without one nothing of that kind would ever be due.
+        return any(
+            not self.rows("SELECT 1 FROM agenda_item WHERE state = 'waiting' AND kind = ? LIMIT 1", kind)
+            for kind in PLANNED_BY_JOB.get(job, ())
+        )
 
     def _due_now(self) -> list[tuple[Any, ...]]:
         """Return the number and the kind of each entry that is due."""

@@ -76,6 +76,44 @@ def last_held(session: Session, subject: Subject, kind: VisitKind) -> date | Non
     return session.exec(_LAST_HELD, params={"subject_id": subject.id, "kind": kind}).first()
 
 
+_LAST_HELD_BEFORE = (
+    select(func.max(col(VisitRecord.held_on)))
+    .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
+    .where(
+        Visit.subject_id == bindparam("subject_id"),
+        VisitRecord.outcome == DONE,
+        VisitRecord.held_on < bindparam("before"),
+        _newest(),
+    )
+)
+
+
+def last_held_before(session: Session, subject: Subject, day: date) -> date | None:
+    """Return the last day before ``day`` on which a visit of any kind took place, as it was last corrected."""
+    return session.exec(_LAST_HELD_BEFORE, params={"subject_id": subject.id, "before": day}).first()
+
+
+def outcomes_between(session: Session, first: date, last: date) -> dict[str, int]:
+    """Return how many visits of some days were held, missed, or not needed, as it was last corrected.
+
+    One that was not held counts on the day that it was planned for. Both ends are included.
+    """
+    on = func.coalesce(VisitRecord.held_on, Visit.target_on)
+    rows = session.exec(
+        select(VisitRecord.outcome, func.count())
+        .join(Visit, col(VisitRecord.visit_id) == col(Visit.id))
+        .where(on >= first, on <= last, _newest())
+        .group_by(VisitRecord.outcome)
+    ).all()
+    return dict(rows)
+
+
+def count_moved(session: Session, first: date, last: date) -> int:
+    """Return how many visits had a day between these, both included, and were given another one before it came."""
+    moved = select(func.count()).select_from(Visit).where(col(Visit.moved_from_on).between(first, last))
+    return session.exec(moved.where(Visit.moved_from_on != Visit.target_on)).one()
+
+
 def records_of(session: Session, visit_id: int) -> Sequence[VisitRecord]:
     """Return everything that was recorded about a visit, the first version first."""
     return session.exec(
@@ -154,13 +192,15 @@ def deviations(session: Session, first: int, many: int) -> Sequence[tuple[VisitR
     ).all()
 
 
-def count_deviations(session: Session) -> tuple[int, int]:
-    """Return how many records that count deviate, and how many of them importantly."""
-    return session.exec(
-        select(func.count(), func.coalesce(func.sum(_important()), 0)).where(
-            col(VisitRecord.deviation).is_not(None), _newest()
-        )
-    ).one()
+def count_deviations(session: Session, first: date | None = None, last: date | None = None) -> tuple[int, int]:
+    """Return how many records that count deviate, and how many of them importantly; all, or those of some days."""
+    query = select(func.count(), func.coalesce(func.sum(_important()), 0)).where(
+        col(VisitRecord.deviation).is_not(None), _newest()
+    )
+    if first is not None and last is not None:
+        on = func.coalesce(VisitRecord.held_on, Visit.target_on)
+        query = query.join(Visit, col(VisitRecord.visit_id) == col(Visit.id)).where(on >= first, on <= last)
+    return session.exec(query).one()
 
 
 def write_record(

@@ -287,7 +287,7 @@ def _headline(work: Work, shown: Sequence[Week]) -> str:
 
 def _body(work: Work, shown: Sequence[Week], happened: Sequence[AdverseEvent]) -> str:
     """Return the weeks in which something was reported, the newest first, then those of which nothing is known."""
-    tail = [*_event_lines(work, happened), *_states(work, shown)]
+    tail = [*_event_lines(work, happened), *states(work, shown)]
     room = LONGEST - sum(length(line) + 1 for line in tail)
     blocks = [_block(work, week) for week in reversed(shown) if week.state is State.REPORTED or week.taken_back]
     kept: list[str] = []
@@ -319,18 +319,19 @@ def _block(work: Work, week: Week) -> str:
     names = {row.id: work.text(row.name) for row in work.protocol.course.rows}
     for row, cell in week.cells.items():
         if cell.state is State.REPORTED:
-            what = [_level(work, cell.urgency)] if cell.urgency is not None else []
+            what = [level_said(work, cell.urgency)] if cell.urgency is not None else []
             what += [work.text("course.score", score=cell.score)] if cell.score else []
             lines.append(work.text("course.line", row=names[row], what=", ".join(what), sources=_sources(work, cell)))
     for sign in week.taken_back:
-        level = _level(work, sign.urgency or Urgency.GREEN)
+        level = level_said(work, sign.urgency or Urgency.GREEN)
         lines.append(work.text("course.taken_back", row=names[sign.row], level=level))
     if week.checkin is State.NO_ANSWER:
         lines.append(work.text("course.checkin.no_answer"))
     return "\n".join(lines)
 
 
-def _level(work: Work, level: Urgency) -> str:
+def level_said(work: Work, level: Urgency) -> str:
+    """Return how urgent something is, with its sign."""
     return f"{MARKS[level]} {work.text(f'course.level.{level}')}"
 
 
@@ -361,7 +362,8 @@ def _event_lines(work: Work, happened: Sequence[AdverseEvent]) -> list[str]:
     return [*lines, ""]
 
 
-def _states(work: Work, shown: Sequence[Week]) -> list[str]:
+def states(work: Work, shown: Sequence[Week]) -> list[str]:
+    """Return the weeks without an answer, with nothing reported and without a question, a line each."""
     silent = [week.number for week in shown if State.NO_ANSWER in (week.state, week.checkin)]
     nothing = [week.number for week in shown if week.state is State.NOTHING]
     unknown = [week.number for week in shown if week.state is State.NOT_ASKED]

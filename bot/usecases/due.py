@@ -39,6 +39,8 @@ def _show(work: Work, until: date, page: int, listing: str) -> None:
     audit.record(work.session, f"{listing}.listed", page=page)
     rows = [_buttons(work, visit, subject) for visit, subject in found]
     rows += cases.pager(f"{listing}.page", page, count)
+    if listing == "today":
+        rows.append([Button("due.button.briefs", "brief.today")])
     work.answer(
         "due.title" if listing == "due" else "today.title",
         rows,

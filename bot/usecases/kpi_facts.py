@@ -63,6 +63,14 @@ def measure(work: Work, days: int) -> tuple[Kpi, Mapping[int, StaffMember]]:
     return found, {member.id or 0: member for member in staff.values()}
 
 
+def between(work: Work, since: datetime, until: datetime) -> tuple[list[CaseFacts], list[CaseFacts]]:
+    """Return the cases that were opened from ``since`` to before ``until``, and those that are open now."""
+    risen = _since_rise(stored.steps_of_risen(work.session, list(_BY_PERSON)))
+    facts = _facts(work, since, risen)
+    opened = [case for opened_at, case in facts if since <= opened_at < until]
+    return opened, [case for _, case in facts if case.is_open]
+
+
 def first_moment(work: Work, days: int) -> datetime:
     """Return when the period begins: midnight at the site, so many days back with today as one of them."""
     zone = work.settings.zone

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.roles import EVERYONE, ON_DUTY, SECOND_ON_CALL, Role
@@ -73,6 +73,13 @@ def by_rota(work: Work, level: Level) -> list[Person]:
 def first_on(work: Work) -> list[Person]:
     """Return who is first on call: by the rota if it covers this moment, else who set themselves on duty."""
     return by_rota(work, Level.FIRST) or people.reachable(work.session, [ON_DUTY])
+
+
+def first_until(work: Work, moment: datetime) -> list[Person]:
+    """Return who is first on call at any time from now until ``moment``: by the rota, else whoever is on duty."""
+    plan = rota.standing(work.session, Span(work.now, moment))
+    on = {shift.person for shift in plan.shifts if shift.level is Level.FIRST} - plan.absent
+    return [plan.people[person] for person in sorted(on)] or people.reachable(work.session, [ON_DUTY])
 
 
 def second_on(work: Work) -> list[Person]:

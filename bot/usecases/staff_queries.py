@@ -98,8 +98,9 @@ def show_patient(work: Work, subject: Subject) -> None:
             ]
             for visit in planned
         ]
-    for case in _open_cases(work, subject):
+    for case in open_cases(work, subject):
         rows.append([Button("patient.button.case", "case.open", {"case": case.id}, values={"number": case.id})])
+    rows.append([Button("patient.button.brief", "brief.open", {"subject": subject.id})])
     rows.append([Button("patient.button.course", "course.open", {"subject": subject.id})])
     rows.append([Button("patient.button.recorded", "visit.recorded_list", {"subject": subject.id, "page": 0})])
     rows.append([Button("patient.button.labs", "labs.list", {"subject": subject.id})])
@@ -124,7 +125,7 @@ def show_patient(work: Work, subject: Subject) -> None:
         age=screens.age(work, subject),
         weight=_weight(work, subject),
         state=_state(subject),
-        reach=_reach(work, subject),
+        reach=contact(work, subject),
         language=Text(f"language.{subject.locale}"),
         phone=escalate.phone_of(work, subject),
         visits=Lines(
@@ -152,7 +153,7 @@ def show_patient(work: Work, subject: Subject) -> None:
                         "state": Text(f"case.state.{case.state}"),
                     },
                 )
-                for case in _open_cases(work, subject)
+                for case in open_cases(work, subject)
             ]
             or [Text("patient.no_cases")]
         ),
@@ -186,7 +187,8 @@ def hand_out_links(work: Work, args: dict[str, Any]) -> None:
     enrol.hand_out_invitations(work, work.session.get_one(Subject, args["subject"]))
 
 
-def _open_cases(work: Work, subject: Subject) -> Sequence[Escalation]:
+def open_cases(work: Work, subject: Subject) -> Sequence[Escalation]:
+    """Return the open cases of a subject, the oldest first."""
     return work.session.exec(
         select(Escalation)
         .where(Escalation.subject_id == subject.id, Escalation.state != CaseState.RESOLVED)
@@ -201,7 +203,8 @@ def _weight(work: Work, subject: Subject) -> str:
     return number(newest.kg) if newest else "—"
 
 
-def _reach(work: Work, subject: Subject) -> Lines:
+def contact(work: Work, subject: Subject) -> Lines:
+    """Return who is linked, when anybody was last heard, and what of the last question did not arrive."""
     lines: list[Text | Day | str] = []
     for relation in ("patient", "caregiver"):
         for account in people.speakers(work.session, subject.id or 0, relation):

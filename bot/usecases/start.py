@@ -12,6 +12,7 @@ from bot.store import people
 from bot.store.models import Account, Consent, Link, Subject
 from bot.texts import LOCALES
 from bot.usecases import (
+    brief_plan,
     checkin,
     escalate,
     forms,
@@ -211,6 +212,7 @@ def withdraw(work: Work, _args: object = None) -> None:
         polite.RELEASED,
     ):
         work.unplan("withdrawn", subject_id=subject.id, kind=kind)
+    brief_plan.take_back(work, work.today, "withdrawn")
     for account in people.speakers(work.session, subject.id or 0):
         work.silence("withdrawn", account_id=account.id)
         forms.close_of(work, account.id or 0)

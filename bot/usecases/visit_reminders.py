@@ -13,7 +13,7 @@ from bot.domain.reminders import ChaseAct, Room
 from bot.domain.visits import VisitKind
 from bot.store import agenda, outbox, people, visits
 from bot.store.models import Account, AgendaItem, OutboxMessage, Subject, Visit
-from bot.usecases import overdue, polite, screens, tablets, zones
+from bot.usecases import brief_plan, overdue, polite, screens, tablets, zones
 from bot.work import Button, Day, Keyboard, Lane, Lines, Text, Work
 
 REMINDER = polite.REMINDER
@@ -105,6 +105,7 @@ def drop_reminders(work: Work, visit: Visit, reason: str) -> None:
         work.unplan(reason, kind=REMINDER, about_id=visit.id)
         work.silence(reason, purpose=REMINDER, about_id=visit.id)
         return
+    brief_plan.take_back(work, visit.target_on, reason)
     work.unplan(reason, kind=(REMINDER, CHASE, UNANSWERED, overdue.OVERDUE), about_id=visit.id)
     work.silence(reason, purpose=(REMINDER, CHASE, polite.NO_DAY), about_id=visit.id)
     if work.silence(reason, purpose=ANNOUNCE, about_id=visit.subject_id):
