@@ -16,7 +16,7 @@ from telegram import (
 )
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
-from bot.delivery import calendar_file, http
+from bot.delivery import documents, http
 from bot.delivery.channel import NotSent, Outcome, Refused, Sent, Throttled, Unreachable, Unsure
 from bot.store.models import OutboxMessage
 
@@ -95,7 +95,7 @@ class TelegramChannel:
 
     async def _send_document(self, message: OutboxMessage) -> int:
         """Send a file; its caption is short, and the phone must be able to open it elsewhere."""
-        document = await asyncio.to_thread(calendar_file.make, json.loads(message.picture or "{}"))
+        document = await asyncio.to_thread(documents.make, json.loads(message.picture or "{}"))
         sent = await self._bot.send_document(
             message.chat_id,
             document.content,
