@@ -93,9 +93,18 @@ def happen(work: Work) -> None:
     _reports(work)
     _events(work)
     case = Escalation(
-        subject_id=1, kind="symptom", urgency="red_come", state="resolved", chain={}, because=["T01-fever"],
-        summary="[]", raised_by="patient:2", opened_at=now, chain_started_at=now, outcome="advised",
-    )  # fmt: skip
+        subject_id=1,
+        kind="symptom",
+        urgency="red_come",
+        state="resolved",
+        chain={},
+        because=["T01-fever"],
+        summary="[]",
+        raised_by="patient:2",
+        opened_at=now,
+        chain_started_at=now,
+        outcome="advised",
+    )
     session.add(case)
     session.flush()
     session.add(EscalationStep(escalation_id=case.id or 0, what="paged", at=now, by="bot", said=SECRET))
@@ -115,7 +124,7 @@ def happen(work: Work) -> None:
                 due_at=now,
                 state="sent",
                 closed_at=now,
-            )  # fmt: skip
+            )
         )
 
 
@@ -128,9 +137,15 @@ def _visits(work: Work) -> None:
         ("extra", date(2026, 11, 10), "done", None, None),
     ):
         visit = Visit(
-            subject_id=anna, kind=kind, title=SECRET, target_on=day, first_on=day, last_on=day, state=outcome,
+            subject_id=anna,
+            kind=kind,
+            title=SECRET,
+            target_on=day,
+            first_on=day,
+            last_on=day,
+            state=outcome,
             planned_at=work.now,
-        )  # fmt: skip
+        )
         work.session.add(visit)
         work.session.flush()
         held = day if outcome == "done" else None
@@ -146,12 +161,12 @@ def _visits(work: Work) -> None:
                     deviation=deviation,
                     recorded_at=work.now,
                     recorded_by=BY,
-                )  # fmt: skip
+                )
             )
 
 
 def _tablets(work: Work) -> None:
-    said = (
+    said: tuple[tuple[date, int, str, list[str]], ...] = (
         (date(2026, 11, 3), 1, "not_taken", ["FORGOT"]),
         (date(2026, 11, 3), 2, "taken", []),
         (date(2026, 11, 4), 1, "partly", ["TASTE", "OTHER"]),
@@ -169,7 +184,7 @@ def _tablets(work: Work) -> None:
                 said=SECRET,
                 reported_at=work.now,
                 reported_by="patient:2",
-            )  # fmt: skip
+            )
         )
     for kind, tablets in (("dispensed", "60"), ("returned", "4.5"), ("at_home", "3")):
         work.session.add(
@@ -183,10 +198,18 @@ def _tablets(work: Work) -> None:
                 source="staff",
                 recorded_at=work.now,
                 recorded_by=BY,
-            )  # fmt: skip
+            )
         )
-    hold = {"from_on": date(2026, 11, 7), "reason": SECRET, "decided_by": SECRET}
-    work.session.add(DoseChange(subject_id=1, what="hold", recorded_at=work.now, recorded_by=BY, **hold))
+    hold = DoseChange(
+        subject_id=1,
+        what="hold",
+        from_on=date(2026, 11, 7),
+        reason=SECRET,
+        decided_by=SECRET,
+        recorded_at=work.now,
+        recorded_by=BY,
+    )
+    work.session.add(hold)
 
 
 def _values(work: Work) -> None:
@@ -217,7 +240,7 @@ def _values(work: Work) -> None:
                 void=void,
                 entered_at=work.now,
                 entered_by=BY,
-            )  # fmt: skip
+            )
         )
 
 
@@ -227,9 +250,16 @@ def _reports(work: Work) -> None:
         ("weekly", (("fatigue_severity", '"3"'), ("mood_dying", "false"), ("since_last", '["hospital", "none"]'))),
     ):
         report = Response(
-            subject_id=1, account_id=2, questionnaire=questionnaire, questionnaire_version="1.0", locale="zh",
-            reported_by="patient:2", opened_at=work.now, submitted_at=work.now, urgency="green",
-        )  # fmt: skip
+            subject_id=1,
+            account_id=2,
+            questionnaire=questionnaire,
+            questionnaire_version="1.0",
+            locale="zh",
+            reported_by="patient:2",
+            opened_at=work.now,
+            submitted_at=work.now,
+            urgency="green",
+        )
         work.session.add(report)
         work.session.flush()
         for item, value in answers:
@@ -242,7 +272,7 @@ def _reports(work: Work) -> None:
                     locale="zh",
                     given_at=work.now,
                     given_by="patient:2",
-                )  # fmt: skip
+                )
             )
 
 
@@ -280,7 +310,7 @@ def _events(work: Work) -> None:
                 reason=SECRET,
                 recorded_at=work.now,
                 recorded_by=BY,
-            )  # fmt: skip
+            )
         )
 
 

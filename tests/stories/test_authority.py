@@ -111,6 +111,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "evidence": (await rows(study.stage, Evidence))[0].id,
         "event": (await rows(study.stage, AdverseEvent))[0].id,
         "f": "code",
+        "form": "csv",
         "hour": 8,
         "i": "fever_place",
         "item": 0,
