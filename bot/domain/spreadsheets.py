@@ -9,13 +9,15 @@ import re
 MARK = "'"
 # What spreadsheets take for the beginning of a formula, in the wide forms of Chinese keyboards too.
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_LOOKED_AT = frozenset({*RUNS, MARK})
 PLAIN_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 
 
 def safe_cell(text: str) -> str:
     """Return the text as a spreadsheet may have it; plain numbers stay numbers."""
-    runs = text.startswith(RUNS) and PLAIN_NUMBER.fullmatch(text) is None
-    return f"{MARK}{text}" if runs or text.startswith(MARK) else text
+    if text[:1] not in _LOOKED_AT or PLAIN_NUMBER.fullmatch(text) is not None:
+        return text
+    return f"{MARK}{text}"
 
 
 def original_cell(cell: str) -> str:

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from json.encoder import encode_basestring
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Any
@@ -47,15 +48,19 @@ class Described:
 
 
 class Content:
-    """The hash over the cells of a table, whatever file they come from."""
+    """The hash over the cells of a table, whatever file they come from: each in quotes, lines end in LF."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._hash = hashlib.sha256()
+        self._writer = csv.writer(self, quoting=csv.QUOTE_ALL, lineterminator="\n")
         self.rows = -1
         self.add(columns)
 
+    def write(self, line: str) -> None:
+        self._hash.update(line.encode("utf-8"))
+
     def add(self, cells: Sequence[str]) -> None:
-        self._hash.update(json.dumps(list(cells), ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n")
+        self._writer.writerow(cells)
         self.rows += 1
 
     def hex(self) -> str:
@@ -155,8 +160,7 @@ def write_json(
 def _json_row(cells: Sequence[str], numeric: Sequence[bool]) -> str:
     # A number is written as it stands in the CSV file, so that no digit is lost on the way.
     parts = [
-        (cell or "null") if plain else json.dumps(cell, ensure_ascii=False)
-        for cell, plain in zip(cells, numeric, strict=True)
+        (cell or "null") if plain else encode_basestring(cell) for cell, plain in zip(cells, numeric, strict=True)
     ]
     return f"[{','.join(parts)}]"
 

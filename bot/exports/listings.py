@@ -24,6 +24,7 @@ from bot.usecases.reasons import CODED
 Cells = Sequence[object]
 WORDS = "(words)"
 BATCH = 1_000
+_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +40,23 @@ class Listing:
 
 def cell(source: Source, value: object) -> str:
     """Return a value as it stands in a listing: times with their offset, truth as Y or N, lists by spaces."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "Y" if value else "N"
-        case datetime():
-            return source.moment(value)
-        case date():
-            return value.isoformat()
-        case Decimal():
-            return number(value)
-        case list() | tuple():
-            return " ".join(str(each) for each in value)
-        case dict():
-            return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return str(value)
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, bool):
+        return "Y" if value else "N"
+    if isinstance(value, datetime):
+        return source.moment(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return number(value)
+    if isinstance(value, list | tuple):
+        return " ".join(str(each) for each in value)
+    return _json(value) if isinstance(value, dict) else str(value)
 
 
 def _reason(words: str | None) -> str:

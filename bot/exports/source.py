@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, SQLModel, col, select
 
 from bot.domain.questionnaires import Item
@@ -109,10 +110,10 @@ class SubjectRecords:
     def code(self) -> str:
         return self.subject.code
 
-    def _all(self, model: type[T], *, by: Any = None) -> Sequence[T]:
+    def _all(self, model: type[T]) -> Sequence[T]:
         table: Any = model
         return self.source.session.exec(
-            select(table).where(table.subject_id == self.subject.id).order_by(col(by or table.id))
+            select(table).where(table.subject_id == self.subject.id).order_by(col(table.id))
         ).all()
 
     @cached_property
@@ -172,7 +173,9 @@ class SubjectRecords:
     def values(self) -> Sequence[list[Measurement]]:
         """Return the measured values, each with all its versions, in the order in which they were entered."""
         found: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
-        for each in self._all(Measurement):
+        # The words as they were typed are not exported, and opening them takes most of the time.
+        query = select(Measurement).where(Measurement.subject_id == self.subject.id).order_by(col(Measurement.id))
+        for each in self.source.session.exec(query.options(defer(Measurement.said))):  # type: ignore[arg-type]
             found[each.occasion, each.measure].append(each)
         return [sorted(versions, key=lambda value: value.version) for versions in found.values()]
 

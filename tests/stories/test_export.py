@@ -98,7 +98,7 @@ async def test_nobody_else_gets_one(study: Study, role: Role) -> None:
     await someone.says("/export")
     assert watch.read("refused.not_for_you")
     assert await rows(study.stage, AgendaItem, kind=export.MAKE) == []
-    (refused,) = [entry for entry in await rows(study.stage, AuditEntry, what="refused")]
+    (refused,) = list(await rows(study.stage, AuditEntry, what="refused"))
     assert refused.changes == {"route": "export"}
 
 
