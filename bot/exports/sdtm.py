@@ -384,7 +384,7 @@ class Rows:
                 if known is None or question is None or item is None:
                     self.gaps.note("QS", "QSTESTCD", f"no term for {report.questionnaire}.{newest.item}")
                     continue
-                result, numeric = _answer(json.loads(newest.value))
+                result, numeric = _answer(json.loads(newest.value), item.kind)
                 yield {
                     "QSSEQ": versions[0].id, "QSSPID": f"REPORT-{report.id}-ANSWER-{newest.id}",
                     "QSTESTCD": question.code, "QSTEST": question.test, "QSCAT": known.category,
@@ -434,8 +434,10 @@ def _flag(given: bool | None) -> str | None:
     return None if given is None else YES if given else NO
 
 
-def _answer(given: Any) -> tuple[str, float | int | None]:
+def _answer(given: Any, kind: ItemKind) -> tuple[str, float | int | None]:
     """Return an answer's result, and its number where it is one."""
+    if kind is ItemKind.SCORE:
+        return str(given), int(given)
     match given:
         case bool():
             return (YES if given else NO), None
