@@ -54,7 +54,7 @@ FOR_STAFF = (
     "closing.field", "closing.invited_again", "closing.summary", "closure.", "course.", "deviation.", "deviations.",
     "due.", "duty.", "enrol.", "evidence.above", "evidence.ask", "evidence.by", "evidence.card", "evidence.dealt",
     "evidence.file", "evidence.from_staff", "evidence.no_words", "evidence.none", "evidence.other_bot",
-    "evidence.refused", "evidence.row", "evidence.title", "evidence.viewed", "event.", "extra.", "formulation.",
+    "evidence.refused", "evidence.row", "evidence.title", "evidence.viewed", "event.", "export.", "extra.", "formulation.",
     "help.staff", "history.", "import.", "interval.", "kpi.", "labs.", "list.", "measure.", "oncall.", "outcome.",
     "participation.", "patient.", "patients.", "reason.", "refused.too_early",
     "refused.too_near", "request.", "refused.already_on_call", "refused.colleague_away", "refused.shift_gone",
