@@ -31,7 +31,8 @@ def _data_sets() -> Iterator[str]:
     for name, domain in shape().domains.items():
         yield f"\n### sdtm/{name.lower()}.csv\n"
         yield f"{domain.label}. {domain.structure}. Key: {', '.join(domain.keys)}.\n"
-        yield "| variable | label | type | length | core | terms | origin |\n| --- | --- | --- | --- | --- | --- | --- |"
+        yield "| variable | label | type | length | core | terms | origin |"
+        yield "| --- | --- | --- | --- | --- | --- | --- |"
         for each in domain.variables:
             origin = each.origin or f"empty: {each.missing}"
             cells = (f"`{each.name}`", each.label, each.type, each.length, each.core, each.codelist or "", origin)
