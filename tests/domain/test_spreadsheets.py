@@ -18,6 +18,7 @@ from bot.domain.spreadsheets import RUNS, original_cell, safe_cell
         pytest.param("\r=1", "'\r=1", id="so is a line end"),
         pytest.param("＝1+1", "'＝1+1", id="wide signs count too"),
         pytest.param("'=1", "''=1", id="an apostrophe of its own"),
+        pytest.param("'quoted'", "'quoted'", id="an apostrophe before a word"),
         pytest.param("-0.5", "-0.5", id="a plain number"),
         pytest.param("+3", "+3", id="a plain number with a sign"),
         pytest.param("1e-3", "1e-3", id="a plain number with a power"),
