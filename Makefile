@@ -9,7 +9,7 @@ LOCK_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo pictures test lint run messages lock clean \
-    kills kills-1000 kills-10000 failover faults red-first throughput store start scale planning backup-proof \
+    kills kills-1000 kills-10000 failover faults red-first throughput store start scale planning backup-proof export-proof \
     simulate simulate-seeds words storm
 .DELETE_ON_ERROR:
 
@@ -93,6 +93,9 @@ planning: $(VENV)/ready ## Measure planning with up to 1,000,000 subjects, besid
 
 backup-proof: $(VENV)/ready ## Back up under load, restore in four directions, damage backups
 	$(BIN)/python -m bench.backup --seed 1 $(WRITE)
+
+export-proof: $(VENV)/ready ## Export two years of 90 subjects from both databases
+	$(BIN)/python -m bench.exporting --seed 1 $(WRITE)
 
 lock: $(VENV)/bin/python ## Write requirements.txt and requirements-dev.txt again from pyproject.toml
 	test -x $(BIN)/uv || $(PIP) install --quiet uv

@@ -12,6 +12,7 @@ from bot import logs
 from bot.cipher import Cipher
 from bot.cli_data import data
 from bot.cli_drill import drill
+from bot.cli_export import exports
 from bot.cli_kpi import figures
 from bot.cli_rota import rota
 from bot.cli_study import study
@@ -49,6 +50,7 @@ cli.add_typer(drill, name="drill")
 cli.add_typer(data)
 cli.add_typer(study)
 cli.add_typer(figures)
+cli.add_typer(exports)
 cli.add_typer(words)
 
 

@@ -52,6 +52,7 @@ COMMANDS: dict[str, Callback] = {
     "counts": staff.on_counts,
     "report": staff.on_report,
     "kpi": staff.on_kpi,
+    "export": staff.on_export,
     "duty": staff.on_duty,
     "oncall": staff.on_oncall,
     "drills": staff.on_drills,

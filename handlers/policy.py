@@ -186,6 +186,9 @@ POLICY: dict[str, frozenset[Role]] = {
     "event.void": ACTING,
     "event.none": ACTING,
     "event.judge": DECIDING,
+    "export": DECIDING,
+    "export.make": DECIDING,
+    "export.cancel": DECIDING,
     "event.reported": DECIDING,
     # A physician decides; who enters it names the physician.
     "dose.order": ACTING,

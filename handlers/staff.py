@@ -14,6 +14,7 @@ from bot.usecases import (
     due,
     enrol,
     events,
+    export,
     kpi,
     labs,
     recorded,
@@ -96,6 +97,10 @@ async def on_alerts(update: Update, context: TrialContext) -> None:
 
 async def on_kpi(update: Update, context: TrialContext) -> None:
     await context.handle(update, "kpi", kpi.show)
+
+
+async def on_export(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "export", export.ask)
 
 
 async def on_duty(update: Update, context: TrialContext) -> None:

@@ -13,7 +13,7 @@ from bot.deps import Deps
 from bot.domain.people import BOT
 from bot.usecases import upkeep
 from bot.work import run
-from schedules import agenda, auditor, chain, drills, outgoing, statistics, watchdog
+from schedules import agenda, auditor, chain, drills, exports, outgoing, statistics, watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,7 @@ JOBS = (
     Job("heartbeat", 5.0, outgoing.tell_monitor),
     Job("auditor", 60.0, auditor.look),
     Job("seal", 60.0, chain.seal),
+    Job("exports", 5.0, exports.make),
     Job("statistics", 86400.0, statistics.gather),
 )
 

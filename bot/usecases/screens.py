@@ -27,20 +27,22 @@ STAFF_COMMANDS = (
     "deviations",
     "digest",
     "kpi",
+    "export",
     "duty",
     "oncall",
     "drills",
     "settings",
     "help",
 )
-MONITOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name not in ("enrol", "duty", "drills"))
+COORDINATOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name != "export")
+MONITOR_COMMANDS = tuple(name for name in STAFF_COMMANDS if name not in ("enrol", "export", "duty", "drills"))
 ADMIN_COMMANDS = ("staff", "oncall", "drills", "settings", "help")
 
 COMMANDS: dict[Role, tuple[str, ...]] = {
     Role.STRANGER: ("start", "help"),
     Role.PATIENT: PATIENT_COMMANDS,
     Role.CAREGIVER: PATIENT_COMMANDS,
-    Role.COORDINATOR: STAFF_COMMANDS,
+    Role.COORDINATOR: COORDINATOR_COMMANDS,
     Role.INVESTIGATOR: tuple(name for name in STAFF_COMMANDS if name != "enrol"),
     Role.PI: tuple(name for name in STAFF_COMMANDS if name != "enrol"),
     Role.MONITOR: MONITOR_COMMANDS,

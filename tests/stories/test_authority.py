@@ -126,6 +126,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "seen": "",
         "event": (await rows(study.stage, AdverseEvent))[0].id,
         "f": "code",
+        "form": "csv",
         "hour": 8,
         "i": "fever_place",
         "item": 0,
