@@ -9,6 +9,7 @@ from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.course import Source
+from bot.domain.dose_reviews import ReviewState, Unordered
 from bot.domain.dosing import Formulation
 from bot.domain.drills import DrillOutcome, DrillState
 from bot.domain.escalation import CaseState, Lapse
@@ -42,6 +43,7 @@ from bot.usecases import (
     readings,
     reasons,
     record_visit,
+    review_screens,
     screens,
     shifts,
 )
@@ -128,6 +130,8 @@ FAMILIES: Mapping[str, Members] = {
     "reading.place.*": lambda: (*readings.PLACES, readings.UNSURE),
     "reading.what.*": lambda: readings.KINDS,
     "reason.*": lambda: reasons.CODES,
+    "review.state.*": lambda: ReviewState,
+    "review.unordered.*": lambda: Unordered,
     "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
     "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
@@ -178,4 +182,5 @@ _MODULES = (
     event_forms,
     labs,
     record_visit,
+    review_screens,
 )  # Importing it registers the dialogues whose fields are named by keys.

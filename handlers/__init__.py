@@ -46,6 +46,7 @@ COMMANDS: dict[str, Callback] = {
     "labs": staff.on_labs,
     "ae": staff.on_ae,
     "adherence": staff.on_adherence,
+    "reviews": staff.on_reviews,
     "report": staff.on_report,
     "kpi": staff.on_kpi,
     "duty": staff.on_duty,

@@ -20,6 +20,7 @@ STAFF_COMMANDS = (
     "labs",
     "ae",
     "adherence",
+    "reviews",
     "deviations",
     "kpi",
     "duty",

@@ -23,6 +23,7 @@ from bot.texts import number
 from bot.usecases import (
     cases,
     dose_days,
+    dose_reviews,
     enrol,
     escalate,
     history,
@@ -112,7 +113,12 @@ def show_patient(work: Work, subject: Subject) -> None:
         rows.append([Button("patient.button.history", "patient.history", {"subject": subject.id, "page": 0})])
     if work.protocol.arms[subject.arm].tablets:
         rows.append([Button("patient.button.adherence", "adherence.open", {"subject": subject.id})])
+    for review in dose_reviews.open_of(work.session, subject):
+        rows.append(
+            [Button("patient.button.review", "review.open", {"review": review.id}, values={"number": review.id})]
+        )
     if work.caller.role in CLINICAL:
+        rows.append([Button("review.button.report", "review.report", {"subject": subject.id})])
         rows.append([Button("patient.button.change", "patient.change", {"subject": subject.id})])
     if work.caller.role is Role.COORDINATOR and subject.state != ParticipationState.OFF_STUDY:
         rows.append([Button("patient.button.invite", "patient.invite", {"subject": subject.id})])

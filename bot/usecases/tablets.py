@@ -14,7 +14,7 @@ from bot.domain.roles import SUBJECT_SIDE
 from bot.domain.urgency import Urgency
 from bot.store import agenda
 from bot.store.models import AgendaItem, DosePrompted, DoseReport, Subject
-from bot.usecases import dose_days, escalate, forms, polite, report, screens, speak
+from bot.usecases import dose_days, dose_reviews, escalate, forms, polite, report, screens, speak
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.work import Button, Day, Text, Work
 
@@ -211,6 +211,9 @@ def answer(work: Work, args: dict[str, Any]) -> None:
     subject = screens.subject_of(work)
     day, status = date.fromisoformat(args["day"]), str(args["status"])
     if not screens.takes_tablets(work, subject) or not screens.on_study(subject):
+        if status == DoseStatus.TAKEN:
+            # The question of an arm that the subject has left: what was taken is news all the same.
+            dose_reviews.taken_without_order(work, subject, day)
         work.answer("tablets.not_for_you", phone=screens.phone(work))
         return
     if (work.today - day).days > work.protocol.dose_prompt.answerable_days:
@@ -264,6 +267,8 @@ def keep(
     )
     work.session.add(report)
     work.session.flush()
+    if status == DoseStatus.TAKEN:
+        dose_reviews.taken_without_order(work, subject, day)
     return report
 
 
