@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, select
 from bot.domain import dose_reviews as rules
 from bot.domain.conditions import Answer, Facts
 from bot.domain.dose_reviews import Dated, ReviewRule, ReviewState, Unordered
-from bot.domain.dosing import band_for
+from bot.domain.dosing import DoseBand, band_for
 from bot.domain.escalation import CaseState
 from bot.domain.judging import PLATELETS, UNKNOWN, Circumstances
 from bot.domain.measures import WEIGHT
@@ -307,15 +307,11 @@ def _of_order(work: Work, subject: Subject, *, from_values: bool = False) -> lis
     off = _off(work, order, weight, plt)
     if off is None:
         return []
-    crossing = f"{CROSSING}:{plt.occasion}:"
-    if from_values and any(
-        each.facts.get("order") == order.id and each.state != ReviewState.WITHDRAWN
-        for each in _about(work, subject, crossing)
-    ):
+    band = band_for(Decimal(str(value_of(plt).bound)), work.protocol.dose_bands)
+    if from_values and _crossing_asks(work, subject, order, band):
         return []  # that question is the same one
     opened = []
     for rule in rules.asked(work.protocol.reviews.rules, rules.ORDER, {rules.OFF: off}, Facts(arm=subject.arm)):
-        band = band_for(Decimal(str(value_of(plt).bound)), work.protocol.dose_bands)
         about = f"{rule.id}:{order.id}:{band.plt_from}:{'above' if off > 0 else 'below'}:"
         known = _about(work, subject, about)
         if any(each.state != ReviewState.WITHDRAWN for each in known):
@@ -331,6 +327,16 @@ def _of_order(work: Work, subject: Subject, *, from_values: bool = False) -> lis
         }
         opened.append(_open(work, subject, rule, f"{about}{len(known)}", facts, plt.id))
     return opened
+
+
+def _crossing_asks(work: Work, subject: Subject, order: DoseOrder, band: DoseBand) -> bool:
+    """Return whether a crossing into this band has asked about this order already."""
+    for review in _about(work, subject, f"{CROSSING}:"):
+        if review.state != ReviewState.WITHDRAWN and review.facts.get("order") == order.id:
+            row = work.session.get_one(Measurement, review.measurement_id)
+            if band_for(Decimal(str(value_of(row).bound)), work.protocol.dose_bands) == band:
+                return True
+    return False
 
 
 def _off(work: Work, order: DoseOrder, weight: Weight, plt: Measurement) -> float | None:

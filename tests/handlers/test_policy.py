@@ -57,6 +57,9 @@ HEALTH = [
     "event.open",
     "event.report",
     "adherence.open",
+    "reviews",
+    "review.page",
+    "review.open",
     "report",
     "course.open",
 ]
@@ -75,7 +78,7 @@ def test_a_monitor_reads_what_clinical_staff_read(route: str) -> None:
 CHANGING = [
     name
     for name in POLICY
-    if name.startswith(("case.", "visit.", "patient.", "labs.", "event."))
+    if name.startswith(("case.", "visit.", "patient.", "labs.", "event.", "review."))
     and name not in {*HEALTH, "patient.open"}
     and Role.PATIENT not in POLICY[name]
 ]
@@ -84,11 +87,11 @@ CHANGING = [
 @pytest.mark.parametrize("route", CHANGING)
 def test_a_monitor_changes_nothing(route: str) -> None:
     assert not allowed(route, Role.MONITOR)
-    if route not in {"patient.arm", "patient.invite", "event.judge", "event.reported"}:
+    if route not in {"patient.arm", "patient.invite", "event.judge", "event.reported", "review.conclude"}:
         assert all(allowed(route, role) for role in CLINICAL)
 
 
-@pytest.mark.parametrize("route", ["patient.arm", "event.judge", "event.reported"])
+@pytest.mark.parametrize("route", ["patient.arm", "event.judge", "event.reported", "review.conclude"])
 def test_only_physicians_change_an_arm_or_judge_an_event(route: str) -> None:
     assert {role for role in Role if allowed(route, role)} == {Role.INVESTIGATOR, Role.PI}
 
