@@ -1,8 +1,9 @@
-"""What opens a review of a dose: thresholds to the digit, days in any order of entry, steps, and what bears one out."""
+"""What opens a review of a dose: thresholds to the digit, steps, days in any order of entry, what bears one out."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -141,9 +142,7 @@ def test_crossings_follow_the_days_and_not_the_order_of_entry(by_day: dict[int, 
     by_date = sorted(by_day.items())
     shuffled = list(by_date)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    in_order = {
-        day for (_, before), (day, value) in zip(by_date, by_date[1:], strict=False) if (before < 50) != (value < 50)
-    }
+    in_order = {day for (_, before), (day, value) in pairwise(by_date) if (before < 50) != (value < 50)}
     assert _entered(by_date) == in_order
     expected = set()
     for count, (day, value) in enumerate(shuffled):

@@ -231,13 +231,12 @@ class TestCorrecting:
         chief = await staff(study.stage, 41, "Chief", Role.PI)
         await enters(study.coordinator, "铁蛋白 480", "2026-11-02", transfused=None)
         assert await reviews(study.stage) == [(FERRITIN, "open")]
-        watched = {each: Watch(each) for each in (study.doctor, study.coordinator, chief)}
+        doctor, other = Watch(study.doctor), Watch(chief)
         await corrects(study.coordinator, "480", "500")
         assert await reviews(study.stage) == [(FERRITIN, "withdrawn")]
-        for someone, times in ((study.doctor, 1), (chief, 0)):
-            told = watched[someone].count("case.page.more") + watched[someone].count("review.told.withdrawn")
-            assert told == times
-        assert "480" in watched[study.doctor].texts[0]
+        assert (doctor.count("case.page.more"), doctor.count("review.told.withdrawn")) == (1, 0), "told once"
+        assert study.doctor.label("review.rule.ferritin_below_500") in doctor.texts[0]
+        assert other.new == [], "who was not told of it hears nothing"
         case = await symptom_case(study.stage)
         assert case.state != "resolved", "a person closes it"
         steps = [each.what for each in await rows(study.stage, EscalationStep, escalation_id=case.id)]
