@@ -9,6 +9,7 @@ from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.course import Source
+from bot.domain.dose_reviews import ReviewState, Unordered
 from bot.domain.dosing import BandPosition, Change, Formulation
 from bot.domain.drills import DrillOutcome, DrillState
 from bot.domain.escalation import CaseState, Lapse
@@ -49,6 +50,7 @@ from bot.usecases import (
     readings,
     reasons,
     record_visit,
+    review_screens,
     screens,
     shifts,
     tablet_counts,
@@ -154,6 +156,8 @@ FAMILIES: Mapping[str, Members] = {
     "reading.place.*": lambda: (*readings.PLACES, readings.UNSURE),
     "reading.what.*": lambda: readings.KINDS,
     "reason.*": lambda: reasons.CODES,
+    "review.state.*": lambda: ReviewState,
+    "review.unordered.*": lambda: Unordered,
     "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
     "report.button.show_of.*": lambda: bundled().questionnaires,
@@ -213,4 +217,5 @@ _MODULES = (
     labs,
     record_visit,
     tablet_counts,
+    review_screens,
 )  # Importing it registers the dialogues whose fields are named by keys.

@@ -50,6 +50,7 @@ COMMANDS: dict[str, Callback] = {
     "dose": staff.on_dose,
     "adherence": staff.on_adherence,
     "counts": staff.on_counts,
+    "reviews": staff.on_reviews,
     "report": staff.on_report,
     "kpi": staff.on_kpi,
     "export": staff.on_export,

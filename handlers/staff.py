@@ -18,6 +18,7 @@ from bot.usecases import (
     kpi,
     labs,
     recorded,
+    review_screens,
     rota,
     settings,
     silent,
@@ -56,6 +57,10 @@ async def on_counts(update: Update, context: TrialContext) -> None:
 
 async def on_report(update: Update, context: TrialContext) -> None:
     await _about_subject(update, context, "report", course.show)
+
+
+async def on_reviews(update: Update, context: TrialContext) -> None:
+    await context.handle(update, "reviews", review_screens.show_all)
 
 
 async def on_labs(update: Update, context: TrialContext) -> None:

@@ -61,7 +61,7 @@ FOR_STAFF = (
     "help.staff", "history.", "import.", "interval.", "kpi.", "labs.", "list.", "measure.", "oncall.", "outcome.",
     "participation.", "patient.", "patients.", "reason.", "refused.too_early",
     "refused.too_near", "request.", "refused.already_on_call", "refused.colleague_away", "refused.shift_gone",
-    "role.", "rota.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",
+    "review.", "role.", "rota.", "silent.", "skipped.", "staff.", "today.", "visit.ask.", "visit.correct",
     "counts.", "release.", "auditor.", "drill.", "drills.", "second.", "email.", "input.email",
     "visit.overtaken",
     "visit.recorded.", "visit.reply.", "visit.staff.", "visit.state.", "weekly.",

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise, product
 from math import prod
 
+from bot.domain import dose_reviews
 from bot.domain.conditions import FACT_NAMES, Answer, Condition, comparisons, holds
 from bot.domain.dose_flags import Flag
 from bot.domain.dose_letters import RAN_OUT
 from bot.domain.freetext import Status, scan
-from bot.domain.judging import ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, MeasureRule
+from bot.domain.judging import AGAIN, ENDINGS, SIGNS, TRANSFUSED, TRANSFUSIONS, MeasureRule
 from bot.domain.judging import split_example as split_threshold
 from bot.domain.lexicon import Combination, Composition, Concept, Lexicon, NumberBand, Request
 from bot.domain.measures import PAIR, PULSE, TEMPERATURE, Measure
@@ -126,6 +127,7 @@ def problems_of(
         *_score_rule_problems(protocol),
         *_lexicon_problems(protocol),
         *_measure_problems(protocol),
+        *_review_problems(protocol),
         *_event_problems(protocol),
         *_course_problems(protocol),
         *(_spoken_problems(protocol) if try_words else ()),
@@ -170,6 +172,10 @@ def text_uses(protocol: Protocol) -> Iterator[TextUse]:
         yield TextUse(concept.tell_subject, "lexicon.yaml", concept.id)
     for threshold in protocol.measures.rules:
         yield TextUse(threshold.tell_subject, "measures.yaml", threshold.id)
+    for review in protocol.reviews.rules:
+        yield TextUse(review.text, "reviews.yaml", review.id)
+    for conclusion in protocol.reviews.conclusions:
+        yield TextUse(conclusion.text, "reviews.yaml", conclusion.code)
     for other in protocol.measures.others:
         yield TextUse(other.reason, "measures.yaml", other.names[0] if other.names else "others")
     for term in protocol.adverse_events.terms:
@@ -952,17 +958,7 @@ def _threshold_problems(protocol: Protocol, rule: MeasureRule) -> Iterator[Proto
     yield from _chain_missing(protocol, file, rule.id, rule.urgency)
     numbers = {rule.measure, *(f"{rule.measure}{ending}" for ending in ENDINGS)}
     several = {SIGNS: {sign.id for sign in measures.signs}, TRANSFUSED: set(TRANSFUSIONS)}
-    for one in comparisons(rule.when):
-        name, limit = one.item or "", one.at_least is not None or one.below is not None
-        if one.fact is not None:
-            if one.fact not in FACT_NAMES or (one.fact == "arm") == limit:
-                yield ProtocolProblem(file, rule.id, f"{one.fact} is unknown or cannot be compared in this way")
-        elif name in several:
-            for option in one.includes or ("(includes is needed)",):
-                if option not in several[name]:
-                    yield ProtocolProblem(file, rule.id, f"{name} has no {option}")
-        elif name not in numbers or not limit:
-            yield ProtocolProblem(file, rule.id, f"{name} is unknown or cannot be compared in this way")
+    yield from _comparison_problems(file, rule.id, rule.when, numbers, several, {})
     for kind, examples in (("fires_for", rule.fires_for), ("quiet_for", rule.quiet_for)):
         if not examples:
             yield ProtocolProblem(file, rule.id, f"{kind} has no example")
@@ -974,6 +970,69 @@ def _threshold_problems(protocol: Protocol, rule: MeasureRule) -> Iterator[Proto
             answers, facts = split_threshold(rule, example)
             if holds(rule.when, answers, facts) != (kind == "fires_for"):
                 yield ProtocolProblem(file, rule.id, f"{kind} {dict(example)}: the rule says otherwise")
+
+
+def _comparison_problems(
+    file: str,
+    entry: str,
+    when: Condition,
+    numbers: Collection[str],
+    several: Mapping[str, Collection[str]],
+    single: Mapping[str, Collection[str]],
+) -> Iterator[ProtocolProblem]:
+    """Yield what a rule of values compares that it cannot; ``several`` and ``single``: options of choices."""
+    for one in comparisons(when):
+        name, limit = one.item or "", one.at_least is not None or one.below is not None
+        if one.fact is not None:
+            if one.fact not in FACT_NAMES or (one.fact == "arm") == limit:
+                yield ProtocolProblem(file, entry, f"{one.fact} is unknown or cannot be compared in this way")
+        elif name in several or name in single:
+            known = several.get(name, ()) or single.get(name, ())
+            asked = one.includes if name in several else one.one_of
+            for option in asked or ("(includes is needed)" if name in several else "(one_of is needed)",):
+                if option not in known:
+                    yield ProtocolProblem(file, entry, f"{name} has no {option}")
+        elif name not in numbers or not limit:
+            yield ProtocolProblem(file, entry, f"{name} is unknown or cannot be compared in this way")
+
+
+def _review_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
+    file, reviews, measures = "reviews.yaml", protocol.reviews, protocol.measures
+    if min(reviews.value_good_for_days, reviews.chase_after_days) < 1:
+        yield ProtocolProblem(file, "", "days must be above 0")
+    if not reviews.conclusions:
+        yield ProtocolProblem(file, "conclusions", "no review could end")
+    for rule in reviews.rules:
+        if not rule.source.strip():
+            yield ProtocolProblem(file, rule.id, "the source is empty")
+        if rule.urgency not in (Urgency.YELLOW, Urgency.AMBER):
+            yield ProtocolProblem(file, rule.id, "a review is a task: yellow or amber")
+        yield from _chain_missing(protocol, file, rule.id, rule.urgency)
+        numbers: set[str] = set()
+        several: dict[str, Collection[str]] = {}
+        single: dict[str, Collection[str]] = {}
+        if rule.watches == dose_reviews.ORDER:
+            numbers = {dose_reviews.OFF}
+        elif rule.watches == dose_reviews.TABLETS:
+            single = {dose_reviews.UNORDERED: tuple(dose_reviews.Unordered)}
+        elif rule.watches in measures.by_id:
+            endings = (ending for ending in ENDINGS if ending != AGAIN)
+            numbers = {rule.watches, *(f"{rule.watches}{each}" for each in endings), *dose_reviews.BESIDE_VALUE}
+            several = {TRANSFUSED: TRANSFUSIONS}
+        else:
+            yield ProtocolProblem(file, rule.id, f"nothing to watch: {rule.watches}")
+            continue
+        yield from _comparison_problems(file, rule.id, rule.when, numbers, several, single)
+        for kind, examples in (("fires_for", rule.fires_for), ("quiet_for", rule.quiet_for)):
+            if not examples:
+                yield ProtocolProblem(file, rule.id, f"{kind} has no example")
+            for example in examples:
+                unknown = set(example) - numbers - set(several) - set(single) - {"arm"}
+                if unknown:
+                    names = ", ".join(sorted(unknown))
+                    yield ProtocolProblem(file, rule.id, f"{kind} {dict(example)}: unknown {names}")
+                elif holds(rule.when, *dose_reviews.split_example(example)) != (kind == "fires_for"):
+                    yield ProtocolProblem(file, rule.id, f"{kind} {dict(example)}: the rule says otherwise")
 
 
 def _unknown_names(protocol: Protocol) -> Iterator[ProtocolProblem]:

@@ -27,6 +27,7 @@ from bot.protocol.model import (
     MeasuresFile,
     Protocol,
     RemindersFile,
+    ReviewsFile,
     TriageFile,
     TrialFile,
     VisitsFile,
@@ -90,6 +91,7 @@ def load(folder: Folder) -> Protocol:
     triage = read(folder, "triage.yaml", TriageFile, problems)
     lexicon = read(folder, "lexicon.yaml", LexiconFile, problems)
     measures = read(folder, "measures.yaml", MeasuresFile, problems)
+    reviews = read(folder, "reviews.yaml", ReviewsFile, problems)
     events = read(folder, "adverse_events.yaml", AdverseEventsFile, problems)
     course = read(folder, "course.yaml", CourseFile, problems)
     escalation = read(folder, "escalation.yaml", EscalationFile, problems)
@@ -102,6 +104,9 @@ def load(folder: Folder) -> Protocol:
         problems += _twice("items.yaml", (one.id for one in (*items.questionnaires, *weekly.questionnaires)))
     if measures is not None:
         problems += _twice("measures.yaml", (measure.id for measure in measures.measures))
+    if reviews is not None:
+        problems += _twice("reviews.yaml", (one.id for one in reviews.rules))
+        problems += _twice("reviews.yaml", (one.code for one in reviews.conclusions))
     if events is not None:
         problems += _twice("adverse_events.yaml", (term.id for term in events.terms))
     if course is not None:
@@ -118,6 +123,7 @@ def load(folder: Folder) -> Protocol:
         or triage is None
         or lexicon is None
         or measures is None
+        or reviews is None
         or events is None
         or course is None
         or escalation is None
@@ -154,6 +160,7 @@ def load(folder: Folder) -> Protocol:
         score_rules=triage.scores,
         lexicon=Lexicon(**{field.name: getattr(lexicon, field.name) for field in fields(Lexicon)}),
         measures=measures,
+        reviews=reviews,
         adverse_events=events,
         digest=escalation.digest,
         conversation=escalation.conversation,

@@ -13,6 +13,7 @@ from bot.domain.adherence import SummaryRule
 from bot.domain.adverse_events import SeriousRule, Suggestion, Term
 from bot.domain.calendar import ClosureRule
 from bot.domain.course import Apart, CourseMap, CourseRow
+from bot.domain.dose_reviews import Conclusion, ReviewRule
 from bot.domain.dosing import DoseBand, Formulation
 from bot.domain.drills import DrillRule
 from bot.domain.escalation import Chain
@@ -360,6 +361,22 @@ class CourseFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewsFile:
+    """reviews.yaml: what asks an investigator to look at a dose, and how that may end."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    value_good_for_days: int
+    chase_after_days: int
+    conclusions: tuple[Conclusion, ...]
+    rules: tuple[ReviewRule, ...]
+
+    @property
+    def by_id(self) -> dict[str, ReviewRule]:
+        """Return the rules by their ids."""
+        return {rule.id: rule for rule in self.rules}
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """One trial as data, read from one folder; nothing in it changes while the bot runs."""
 
@@ -393,6 +410,7 @@ class Protocol:
     score_rules: tuple[ScoreRule, ...]
     lexicon: Lexicon
     measures: MeasuresFile
+    reviews: ReviewsFile
     adverse_events: AdverseEventsFile
     digest: DigestRule
     conversation: ConversationRule

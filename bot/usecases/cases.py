@@ -14,7 +14,7 @@ from bot.store.adverse_events import CASE
 from bot.store.measurements import SLIP
 from bot.store.models import Escalation, EscalationStep, Subject, Visit
 from bot.store.visits import PLANNED
-from bot.usecases import escalate, forms, lapse, owning, polite, refusals, sae_clock, screens, talk
+from bot.usecases import dose_reviews, escalate, forms, lapse, owning, polite, refusals, sae_clock, screens, talk
 from bot.usecases.forms import Field, Form, Values
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -417,7 +417,7 @@ def _owner(work: Work, case: Escalation) -> Text:
     return Text("case.owner", {"name": owning.name_of(work, case)})
 
 
-def _said(step: EscalationStep) -> Text | str:
+def _said(work: Work, step: EscalationStep) -> Text | str:
     """Return what a step says besides what was done, where staff want to read it in passing."""
     match step.what:
         case "note" | "offered":
@@ -426,6 +426,10 @@ def _said(step: EscalationStep) -> Text | str:
             words = Lines([Text(f"case.found.{name}") for name in stalled.known(step.said)], ", ")
         case "read back":
             words = Text(f"case.read_back.{step.said}")
+        case "review opened" | "review withdrawn":
+            words = Lines([dose_reviews.name_of_rule(work, step.said or "")])
+        case "review concluded":
+            words = Lines([dose_reviews.conclusion_text(work, step.said)])
         case "lapsed":
             words = Text(f"case.lapse.{step.said}")
         case _:
@@ -448,7 +452,7 @@ def _steps(work: Work, case: Escalation) -> list[Text]:
                 "at": work.texts.moment(step.at, zone, work.caller.locale),
                 "what": Text(f"case.step.{step.what.replace(' ', '_')}"),
                 "by": owning.by_whom(work, step.by),
-                "said": _said(step),
+                "said": _said(work, step),
             },
         )
         for step in reversed(steps)

@@ -11,7 +11,7 @@ from bot.domain.escalation import CaseState
 from bot.domain.urgency import Urgency, highest
 from bot.protocol.model import Choice
 from bot.store.models import DoseReport, Escalation, Subject
-from bot.usecases import dose_days, escalate
+from bot.usecases import dose_days, dose_reviews, escalate
 from bot.work import Day, Lines, Text, Work
 
 DAILY, WEEKLY = "daily", "weekly"
@@ -42,6 +42,8 @@ def keep(
     )
     work.session.add(report)
     work.session.flush()
+    if status in (DoseStatus.TAKEN, DoseStatus.PARTLY):
+        dose_reviews.taken_without_order(work, subject, day)
     return report
 
 

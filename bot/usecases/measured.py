@@ -26,7 +26,9 @@ from bot.store import measurements as stored
 from bot.store.models import Measurement, Response, Subject
 from bot.store.models import Weight as WeightRow
 from bot.texts import number
-from bot.usecases import escalate, owning, reasons, screens
+from bot.usecases import dose_reviews, escalate, owning, reasons, screens
+from bot.usecases.values import shown as shown
+from bot.usecases.values import value_of as value_of
 from bot.work import Day, Text, Work
 
 READING = "reading:"  # how the source of a reading begins that a patient gave
@@ -53,11 +55,6 @@ def _reliable(rows: Sequence[Measurement], today: date, days: int) -> float | No
 
 def _taken(row: Measurement) -> Taken:
     return Taken(row.taken_on, value_of(row).bound)
-
-
-def value_of(row: Measurement) -> Value:
-    """Return a kept value as the rules read it."""
-    return Value(row.measure, row.value, row.said, row.sign, row.unit, Doubt(row.doubt) if row.doubt else None)
 
 
 def keep(
@@ -217,17 +214,26 @@ def settle(work: Work, rows: Sequence[Measurement], decisions: Sequence[TriageDe
 
 def follow(work: Work, subject: Subject, rows: Sequence[Measurement], *more: Text) -> bool:
     """Open a case with what was judged, or add to the open one, if it is urgent enough; tell whether it was."""
+    opened = dose_reviews.after_values(work, subject, rows)
     # What was drawn so long ago that it does not stand for today is flagged, and alarms nobody.
     oldest = work.today - timedelta(days=work.protocol.measures.counts_good_for_days)
     given = [row for row in rows if not row.void and row.taken_on >= oldest]
     urgency = highest(Urgency(row.urgency) for row in given if row.urgency)
     giver = Giver.PATIENT if any(row.source == stored.PATIENT for row in rows) else Giver.STAFF
-    if not given or urgency.rank < work.protocol.measures.case_needs(giver).rank:
+    judged = bool(given) and urgency.rank >= work.protocol.measures.case_needs(giver).rank
+    if not judged and not opened:
         return False
-    because = list(dict.fromkeys(rule for row in given for rule in row.because))
-    escalate.raise_case(
-        work, subject, urgency, because, [*lines(work, given), *more], source=source_of(work, rows[0])
+    because = list(dict.fromkeys(rule for row in given for rule in row.because)) if judged else []
+    # One case for what was measured and for the question that it opens: nobody is alarmed twice.
+    case = escalate.raise_case(
+        work,
+        subject,
+        highest([*([urgency] if judged else []), *(dose_reviews.urgency_of(work, each) for each in opened)]),
+        because or dose_reviews.because_of(opened),
+        [*lines(work, given), *more, *(dose_reviews.line(work, each) for each in opened)],
+        source=source_of(work, rows[0]),
     )
+    dose_reviews.link(work, opened, case)
     return True
 
 
@@ -251,6 +257,14 @@ def correct(work: Work, subject: Subject, old: Measurement, value: Value | None,
     if not new.void:
         settle(work, [new], decide(work, [new], circumstances(work, subject, [new])))
     source = source_of(work, new)
+    gone = dose_reviews.withdraw_after(work, subject, new)
+    _say_corrected(work, subject, old, new, source, [dose_reviews.withdrawn_line(work, each) for each, _, _ in gone])
+    dose_reviews.tell_withdrawn(work, gone)
+
+
+def _say_corrected(
+    work: Work, subject: Subject, old: Measurement, new: Measurement, source: str, gone: Sequence[Text]
+) -> None:
     case = escalate.told_by(work, subject, source)
     values: dict[str, object] = {
         "what": Text(f"measure.name.{new.measure}"),
@@ -261,12 +275,12 @@ def correct(work: Work, subject: Subject, old: Measurement, value: Value | None,
     if case is not None:
         escalate.step(work, case, "value corrected", f"{values['old']} -> {number(new.value)}")
         rows = stored.of_occasion(work.session, new.occasion)
-        if follow(work, subject, rows, Text("measure.line.corrected", values)):
+        if follow(work, subject, rows, Text("measure.line.corrected", values), *gone):
             return
-        left = [*lines(work, [row for row in rows if not row.void]), Text("measure.line.withdrawn", values)]
+        left = [*lines(work, [row for row in rows if not row.void]), Text("measure.line.withdrawn", values), *gone]
         escalate.tell_anew(work, case, left, source)
-    elif not new.void:
-        follow(work, subject, [new], Text("measure.line.corrected", values))
+    else:
+        follow(work, subject, [new], Text("measure.line.corrected", values), *gone)
 
 
 def verify(work: Work, old: Measurement) -> None:
@@ -274,7 +288,9 @@ def verify(work: Work, old: Measurement) -> None:
     new = _version(work, old, value_of(old), None, old.said)
     new.urgency, new.because, new.judged_at = old.urgency, old.because, old.judged_at
     work.session.flush()
-    _keep_weight(work, work.session.get_one(Subject, old.subject_id), [new])
+    subject = work.session.get_one(Subject, old.subject_id)
+    _keep_weight(work, subject, [new])
+    dose_reviews.raise_own(work, subject, dose_reviews.after_values(work, subject, [new]))
 
 
 def take_back(work: Work, rows: Sequence[Measurement]) -> None:
@@ -306,12 +322,6 @@ def _version(
 
 
 # Words
-
-
-def shown(work: Work, value: Value) -> str:
-    """Return a value with its unit, as everybody reads it."""
-    unit = work.protocol.measures.by_id[value.measure].unit
-    return f"{value.sign}{number(value.value)}{'' if unit in ('%', '/min') else ' '}{unit}"
 
 
 def lines(work: Work, rows: Sequence[Measurement]) -> list[Text]:

@@ -24,6 +24,7 @@ STAFF_COMMANDS = (
     "dose",
     "adherence",
     "counts",
+    "reviews",
     "deviations",
     "digest",
     "kpi",

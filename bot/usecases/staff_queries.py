@@ -21,6 +21,7 @@ from bot.usecases import (
     cases,
     dose_days,
     dose_orders,
+    dose_reviews,
     enrol,
     escalate,
     history,
@@ -113,7 +114,12 @@ def show_patient(work: Work, subject: Subject) -> None:
         rows.append([Button("patient.button.dose", "dose.open", {"subject": subject.id})])
         rows.append([Button("patient.button.adherence", "adherence.open", {"subject": subject.id})])
         rows.append([Button("counts.button.list", "counts.list", {"subject": subject.id})])
+    for review in dose_reviews.open_of(work.session, subject):
+        rows.append(
+            [Button("patient.button.review", "review.open", {"review": review.id}, values={"number": review.id})]
+        )
     if work.caller.role in CLINICAL:
+        rows.append([Button("review.button.report", "review.report", {"subject": subject.id})])
         rows.append([Button("patient.button.change", "patient.change", {"subject": subject.id})])
     if work.caller.role is Role.COORDINATOR and subject.state != ParticipationState.OFF_STUDY:
         rows.append([Button("patient.button.invite", "patient.invite", {"subject": subject.id})])

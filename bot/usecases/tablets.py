@@ -16,6 +16,7 @@ from bot.usecases import (
     dose_plan,
     dose_reasons,
     dose_reports,
+    dose_reviews,
     dose_rhythm,
     dose_week,
     polite,
@@ -323,6 +324,9 @@ def answer(work: Work, args: dict[str, Any]) -> None:
     subject = screens.subject_of(work)
     day, status = date.fromisoformat(args["day"]), str(args["status"])
     if not screens.takes_tablets(work, subject) or not screens.on_study(subject):
+        if status == DoseStatus.TAKEN:
+            # The question of an arm that the subject has left: what was taken is news all the same.
+            dose_reviews.taken_without_order(work, subject, day)
         work.answer("tablets.not_for_you", phone=screens.phone(work))
         return
     if _too_late(work, day):

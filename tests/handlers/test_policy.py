@@ -59,6 +59,9 @@ HEALTH = [
     "adherence.open",
     "dose",
     "dose.open",
+    "reviews",
+    "review.page",
+    "review.open",
     "report",
     "course.open",
 ]
@@ -77,7 +80,7 @@ def test_a_monitor_reads_what_clinical_staff_read(route: str) -> None:
 CHANGING = [
     name
     for name in POLICY
-    if name.startswith(("case.", "visit.", "patient.", "labs.", "event.", "dose."))
+    if name.startswith(("case.", "visit.", "patient.", "labs.", "event.", "dose.", "review."))
     and name not in {*HEALTH, "patient.open"}
     and Role.PATIENT not in POLICY[name]
 ]
@@ -86,11 +89,11 @@ CHANGING = [
 @pytest.mark.parametrize("route", CHANGING)
 def test_a_monitor_changes_nothing(route: str) -> None:
     assert not allowed(route, Role.MONITOR)
-    if route not in {"patient.arm", "patient.invite", "event.judge", "event.reported"}:
+    if route not in {"patient.arm", "patient.invite", "event.judge", "event.reported", "review.conclude"}:
         assert all(allowed(route, role) for role in CLINICAL)
 
 
-@pytest.mark.parametrize("route", ["patient.arm", "event.judge", "event.reported"])
+@pytest.mark.parametrize("route", ["patient.arm", "event.judge", "event.reported", "review.conclude"])
 def test_only_physicians_change_an_arm_or_judge_an_event(route: str) -> None:
     assert {role for role in Role if allowed(route, role)} == {Role.INVESTIGATOR, Role.PI}
 

@@ -13,6 +13,7 @@ from bot.domain.tablet_counts import CountKind
 from bot.simulator.parts import ShownMessage
 from bot.store.models import (
     AdverseEvent,
+    DoseReview,
     Doubt,
     Drill,
     Escalation,
@@ -94,6 +95,13 @@ def _offer(work: Work) -> None:
     )
 
 
+def _review(work: Work) -> None:
+    """Open a review of Anna's dose."""
+    facts = {"value": "499 μg/L", "measure": "ferritin", "on": "2026-11-02", "rests_on": []}
+    rule = "D20-ferritin-below-500"
+    work.session.add(DoseReview(subject_id=1, rule=rule, key="ferritin", facts=facts, opened_at=work.now))
+
+
 async def plausible(study: Study) -> dict[str, Any]:
     """Return arguments that name real rows, most of them Anna's: what a stolen button would carry."""
     await study.anna.says("如果发烧怎么办")
@@ -106,6 +114,7 @@ async def plausible(study: Study) -> dict[str, Any]:
     await study.stage.within(_event)
     await study.stage.within(_offer)
     await study.stage.within(_count)
+    await study.stage.within(_review)
     await study.stage.within(lambda work: drills.plan(work, timedelta(hours=24), 7))
     reading = (await rows(study.stage, Measurement))[0]
     visit = (await rows(study.stage, Visit))[0]
@@ -151,6 +160,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "r": (await rows(study.stage, Response))[0].id,
         "record": 1,
         "reply": "another_day",
+        "review": (await rows(study.stage, DoseReview))[0].id,
         "source": f"case:{(await rows(study.stage, Escalation))[0].id}",
         "spoke": True,
         "staff": (await rows(study.stage, StaffMember))[0].id,
