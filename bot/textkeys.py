@@ -9,7 +9,7 @@ from bot.domain import judging
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Action, Criterion, Outcome, Relation, Standing
 from bot.domain.course import Source
-from bot.domain.dosing import Formulation
+from bot.domain.dosing import Change, Formulation
 from bot.domain.drills import DrillOutcome, DrillState
 from bot.domain.escalation import CaseState, Lapse
 from bot.domain.kpi import Group, Hours, Stage
@@ -27,6 +27,9 @@ from bot.store import adverse_events, measurements, visits
 from bot.store import evidence as came
 from bot.texts import LOCALES
 from bot.usecases import (
+    adherence,
+    adherence_one,
+    adherence_site,
     arms,
     cases,
     closing,
@@ -75,6 +78,12 @@ def _event_facts() -> Iterable[str]:
 # The members are what stands for the last star; those of "*.*" are whole keys.
 FAMILIES: Mapping[str, Members] = {
     "*.*": _form_fields,
+    "adherence.button.period.*": lambda: adherence_one.OFFERED.values(),
+    "adherence.button.sort.*": lambda: adherence_site.SORTS,
+    "adherence.changed.*": lambda: ("order", *Change, "rhythm", adherence.FELL),
+    "adherence.history.*": lambda: Change,
+    "adherence.site.row.*": lambda: ("below", "plain"),
+    "adherence.sort.*": lambda: adherence_site.SORTS,
     "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
     "arm.order.*": lambda: (arms.AS_BEFORE, arms.NEW),
     "case.ask.*": lambda: Lapse,

@@ -100,6 +100,8 @@ POLICY: dict[str, frozenset[Role]] = {
     "deviations.page": READING,
     "adherence": READING,
     "adherence.open": READING,
+    "adherence.site": READING,
+    "adherence.csv": READING,
     "report": READING,
     "course.open": READING,
     "kpi": READING,

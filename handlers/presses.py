@@ -6,6 +6,8 @@ from typing import Any
 from telegram import Update
 
 from bot.usecases import (
+    adherence_one,
+    adherence_site,
     afterwards,
     arms,
     calendar_file,
@@ -131,7 +133,9 @@ PRESSES: dict[str, PressUseCase] = {
     "due.page": _paged(due.show_due),
     "today.page": _paged(due.show_today),
     "deviations.page": _paged(recorded.show_deviations),
-    "adherence.open": staff_queries.open_adherence,
+    "adherence.open": adherence_one.open_one,
+    "adherence.site": adherence_site.show_page,
+    "adherence.csv": adherence_site.send_file,
     "course.open": course.open_course,
     "kpi.period": kpi.show_period,
     "silent.page": _paged(silent.show),

@@ -32,7 +32,9 @@ class Period:
         return (first, last) if first <= last else None
 
 
-_SINCE_START = re.compile("since (the )?(start|beginning)|all|everything|ever|(从|自)?(开始|入组)(以来|至今|到现在)?|全部|所有|至今")
+_SINCE_START = re.compile(
+    "since (the )?(start|beginning)|all|everything|ever|(从|自)?(开始|入组)(以来|至今|到现在)?|全部|所有|至今"
+)
 _COUNTED = re.compile(
     r"(?:(?:the )?last|past|最近|近|过去)?\s*(\d{1,4})\s*"
     r"(d|days?|天|日|w|weeks?|周|星期|个星期|m|months?|个?月)?"

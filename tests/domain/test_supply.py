@@ -39,11 +39,15 @@ def test_the_worked_example_of_the_figures_page() -> None:
         pytest.param(handed_out(d20=500), needed(10), None, id="handed out after the period"),
         pytest.param(handed_out(d0=50_000), needed(10), Coverage(10, 10), id="more than enough is 100 %"),
         pytest.param(handed_out(d4=5000), needed(10), Coverage(6, 6), id="days before the first are left out"),
-        pytest.param(handed_out(d0=1000, d1=1000), needed(10), Coverage(4, 10), id="what overlaps is shifted forward"),
+        pytest.param(
+            handed_out(d0=1000, d1=1000), needed(10), Coverage(4, 10), id="what overlaps is shifted forward"
+        ),
         pytest.param(handed_out(d0=750, d5=250), needed(10), Coverage(2, 10), id="a rest waits for the next"),
         pytest.param(handed_out(d0=400), needed(3), Coverage(0, 3), id="less than a dose covers no day"),
         pytest.param(handed_out(d0=500), {}, Coverage(0, 0), id="nothing ordered"),
-        pytest.param(handed_out(d0=2000), needed(2) | {on(2): Decimal(1000)}, Coverage(3, 3), id="the dose was raised"),
+        pytest.param(
+            handed_out(d0=2000), needed(2) | {on(2): Decimal(1000)}, Coverage(3, 3), id="the dose was raised"
+        ),
     ],
 )
 def test_a_day_is_covered_while_its_dose_is_left(

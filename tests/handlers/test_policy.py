@@ -57,6 +57,8 @@ HEALTH = [
     "event.open",
     "event.report",
     "adherence.open",
+    "adherence.site",
+    "adherence.csv",
     "report",
     "course.open",
 ]

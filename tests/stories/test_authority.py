@@ -101,6 +101,7 @@ async def plausible(study: Study) -> dict[str, Any]:
     visit = (await rows(study.stage, Visit))[0]
     return {
         "agree": True,
+        "all": True,
         "c": 1,
         "case": (await rows(study.stage, Escalation))[0].id,
         "day": "2026-11-02",
@@ -135,6 +136,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "r": (await rows(study.stage, Response))[0].id,
         "record": 1,
         "reply": "another_day",
+        "sort": "share",
         "source": f"case:{(await rows(study.stage, Escalation))[0].id}",
         "spoke": True,
         "staff": (await rows(study.stage, StaffMember))[0].id,
