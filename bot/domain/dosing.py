@@ -168,8 +168,8 @@ def standing(orders: Iterable[O], changes: Iterable[C], on: date) -> Standing[O,
     """Return what holds on the site day ``on``.
 
     - Of the orders that cover the day the one that was given last counts.
-    - Holds, resumes and stops take effect in the order of their days; those of one day in the order in which they
-      were recorded. So a hold and a resume of one day leave no day held, and one entered late takes its place in time.
+    - Holds, resumes and stops take effect in the order of their days; those of one day in the order in which
+      they were recorded. So a hold and a resume of one day hold nothing; one entered late takes its place in time.
     - Only an order that was given after a stop, and from its day on, starts again. A resume does not, and
       neither does an order that was planned before the stop.
     - An order during a hold leaves it: only a resume ends it. A stop ends it too.

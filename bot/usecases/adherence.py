@@ -107,7 +107,7 @@ def of(session: Session, deps: Deps, subject: Subject, first_on: date, last_on: 
 
     Days before the first question or answer are left out; None when no day is left.
     """
-    started_on = dose_days.started_on(session, subject)
+    started_on = _started_on(session, subject)
     if started_on is None or max(started_on, first_on) > last_on:
         return None
     first_on = max(started_on, first_on)
@@ -134,6 +134,14 @@ def of(session: Session, deps: Deps, subject: Subject, first_on: date, last_on: 
         late,
         known,
     )
+
+
+def _started_on(session: Session, subject: Subject) -> date | None:
+    """Return the first day that was asked about or answered: the start of what can be counted."""
+    months = select(DoseMonth).where(DoseMonth.subject_id == subject.id).order_by(col(DoseMonth.month_on)).limit(1)
+    first = session.exec(months).first()
+    place = None if first is None else dose_letters.first_said(first.days)
+    return None if first is None or place is None else first.month_on + place * A_DAY
 
 
 def _weeks(first_on: date, last_on: date) -> Iterator[tuple[date, date]]:

@@ -23,8 +23,8 @@ PICTURE_MONTHS = 4  # three months touch four; more rows are too small on a phon
 HISTORY = 8  # so many orders, holds and stops are shown, the newest last
 _CODE_THEN_PERIOD = re.compile(r"\s*(s?\s*[-‐‑–—−_]?\s*\d{1,4})(?:\s+(.+))?\s*", re.IGNORECASE | re.DOTALL)
 
-# More lines of the summary, each made from the patient; what has nothing to say gives None.
-EXTRA_LINES: Sequence[Callable[[Work, Subject], Text | Lines | None]] = ()
+# More lines of the summary, each made from the patient and the first and last day of the period.
+EXTRA_LINES: Sequence[Callable[[Work, Subject, date, date], Text | Lines]] = ()
 
 
 def show_typed(work: Work, typed: str) -> None:
@@ -93,7 +93,7 @@ def _buttons(subject: Subject) -> list[list[Button]]:
 def summary(work: Work, subject: Subject, found: Summary, now: Summary) -> Text:
     """Return the figures of a period as one text; ``now`` has those of the last days and since the start."""
     period = found.period
-    extra = [line for make in EXTRA_LINES if (line := make(work, subject)) is not None]
+    extra = [line(work, subject, period.first_on, period.last_on) for line in EXTRA_LINES]
     return Text(
         "adherence.summary",
         {
@@ -109,15 +109,24 @@ def summary(work: Work, subject: Subject, found: Summary, now: Summary) -> Text:
             "not_taken": period.not_taken,
             "unknown": period.unknown,
             "gap": period.longest_gap,
+            "more": Lines([_now(work, now), _coverage(found), Text("adherence.late", {"n": found.late}), *extra]),
+            "reasons": _reasons(work, found),
+            "history": _history(work, subject),
+        },
+    )
+
+
+def _now(work: Work, now: Summary) -> Text:
+    """Return the last days, against those before, and all days since the start."""
+    return Text(
+        "adherence.now",
+        {
             "days": work.protocol.adherence.window_days,
             "recent": percent(now.recent.taken_share),
-            "recent_unknown": percent(now.recent.unknown_share),
+            "unknown": percent(now.recent.unknown_share),
             "trend": points(now.trend),
             "start": Day(now.started_on, "short_day"),
             "whole": percent(now.whole.taken_share),
-            "more": Lines([_coverage(found), Text("adherence.late", {"n": found.late}), *extra]),
-            "reasons": _reasons(work, found),
-            "history": _history(work, subject),
         },
     )
 

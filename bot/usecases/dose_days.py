@@ -11,6 +11,7 @@ from bot.domain.adherence import DoseStatus
 from bot.store import reach
 from bot.store.models import DoseChange, DoseOrder, DosePrompted, DoseReport, Subject
 from bot.usecases import polite
+from bot.work import Work
 
 Standing = dosing.Standing[DoseOrder, DoseChange]
 NOT_YET = "not_yet"  # an answer that is asked about once more, not yet the status of a day
@@ -41,10 +42,11 @@ def order_on(session: Session, subject: Subject, day: date) -> DoseOrder | None:
 
 
 def next_to_take(session: Session, subject: Subject, day: date, ahead: timedelta) -> date | None:
-    """Return the first day from ``day`` on on which something is to be taken; None when there is none so far ahead."""
+    """Return the first day from ``day`` on with something to take; None when there is none so far ahead."""
     orders, changes = orders_of(session, subject), changes_of(session, subject)
     # Nothing changes between these days.
-    turns = {day, *(each.from_on for each in (*orders, *changes) if day < each.from_on <= day + ahead)}
+    days = [*(each.from_on for each in orders), *(each.from_on for each in changes)]
+    turns = {day, *(each for each in days if day < each <= day + ahead)}
     return next((each for each in sorted(turns) if dosing.standing(orders, changes, each).to_take), None)
 
 
@@ -100,8 +102,10 @@ def asked_in_vain(session: Session, subject: Subject) -> set[date]:
     return {day for day, states in put.items() if reach.in_vain(states)}
 
 
-def started_on(session: Session, subject: Subject) -> date | None:
+def started_on(work: Work, subject: Subject) -> date | None:
     """Return the first day that was asked about or answered: the start of what can be counted."""
-    asked = session.exec(select(func.min(DosePrompted.day_on)).where(DosePrompted.subject_id == subject.id)).one()
-    said = session.exec(select(func.min(DoseReport.day_on)).where(DoseReport.subject_id == subject.id)).one()
+    asked = work.session.exec(
+        select(func.min(DosePrompted.day_on)).where(DosePrompted.subject_id == subject.id)
+    ).one()
+    said = work.session.exec(select(func.min(DoseReport.day_on)).where(DoseReport.subject_id == subject.id)).one()
     return min((day for day in (asked, said) if day is not None), default=None)
