@@ -287,7 +287,12 @@ def _draw_share(canvas: Image.Image, said: str, share: float, y: int, cell_heigh
 def _draw_month_names(draw: Draw, names: list[str], y: int, cell_height: int) -> None:
     """Write the names of the months that begin in this row, each word on its line where one is too wide."""
     room = GUTTER - 16
-    lines = [line for name in names for line in wrap(drawable(name), font(30, bold=True), room)]
+    # A word is made smaller rather than broken; Chinese has no spaces and may be broken anywhere.
+    lines = [
+        line
+        for name in names
+        for line in (name.split() if " " in name else wrap(drawable(name), font(30, bold=True), room))
+    ]
     step = min(38, cell_height / max(len(lines), 1))
     top = y + (cell_height - step * len(lines)) / 2
     for number, line in enumerate(lines):
@@ -362,7 +367,8 @@ def _tile(status: DoseStatus, width: int, height: int, numbered: bool) -> Image.
     field_box = (0, 0, large.width - 1, large.height - 1)
     sign = Sign(large.width / 2, large.height / 2, large.height * 0.27)
     if numbered:
-        sign = Sign(large.width * 0.69, large.height / 2, min(large.height * 0.27, large.width * 0.2))
+        # Beside the number, which has two digits on most days.
+        sign = Sign(large.width * 0.74, large.height * 0.54, min(large.height * 0.27, large.width * 0.17))
     TILES[status](ImageDraw.Draw(large), field_box, sign)
     if numbered and status == DoseStatus.HELD:
         corner = (4 * SMOOTH, 4 * SMOOTH, 54 * SMOOTH, NUMBER_BOTTOM * SMOOTH)
