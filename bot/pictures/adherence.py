@@ -39,7 +39,8 @@ class CalendarPicture:
     six, one after the other) to its name. A day that is not in ``days`` counts as not ordered. ``legend``
     names the statuses to explain. ``figures`` are pairs of label and value; the first is the headline.
     ``weeks`` maps a Monday to the share of its week, in words and from 0 to 1, ``week`` heads their column; without
-    any there is no such column. ``marks`` puts one or two letters on a day, ``mark_legend`` says what each of them means.
+    any there is no such column. ``marks`` puts one or two letters on a day, ``mark_legend`` says what
+    each of them means.
     Raises:
         CalendarNotDrawable: wrong number of weekdays, or months that are missing, too many or not in a row.
     """

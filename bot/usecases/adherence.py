@@ -62,7 +62,7 @@ class Summary:
 
 
 class Changed(NamedTuple):
-    """What changed and from which day: order, hold, resume, stop, rhythm, or fell (the share; the last day counted)."""
+    """What changed and from which day: order, hold, resume, stop, rhythm, or fell (the last day counted)."""
 
     what: str
     on: date
@@ -120,7 +120,10 @@ def of(session: Session, deps: Deps, subject: Subject, first_on: date, last_on: 
     window = deps.protocol.adherence.window_days
     recent_on = last_on - (window - 1) * A_DAY
     period, recent, whole = counted(first_on, last_on), counted(recent_on, last_on), counted(started_on, last_on)
-    assert period is not None and recent is not None and whole is not None, "each holds the last day"
+    # Each holds the last day.
+    assert period is not None
+    assert recent is not None
+    assert whole is not None
     reasons, late = _said(session, deps, subject, first_on, last_on)
     return Summary(
         started_on,

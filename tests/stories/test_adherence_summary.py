@@ -197,7 +197,7 @@ async def test_the_table_takes_the_same_statements_however_many_there_are(study:
         def counting(*given: object, **more: object) -> object:
             nonlocal counted
             counted += 1
-            return execute(*given, **more)  # type: ignore[arg-type,call-overload]
+            return execute(*given, **more)  # type: ignore[call-overload]
 
         connection.execute = counting  # type: ignore[assignment,method-assign]
         adherence.of_site(session, study.stage.deps, FIRST)
