@@ -186,8 +186,8 @@ def shown(found: Sequence[Found]) -> str:
 NOTE = f"""In brackets: the ratio to the fewest patients. Wall times are the best of {ROUNDS}, for others used the
 machine too (load average at the end: {{load:.1f}}; above 2 its cores were not enough). Processor time is that of the
 bot and of the database. Each patient has a report for each of at least {DAYS} days and an order, every tenth a hold
-of ten days. `/adherence` is the whole use case: the figures of everybody, the sorting, the message with its buttons and
-the entry of the audit trail, committed. {SAMPLE} patients of each size were compared with their own summary. What
+of ten days. `/adherence` is the whole use case: the figures of everybody, the sorting, the message with its buttons
+and the entry of the audit trail, committed. {SAMPLE} patients of each size were compared with their own summary. What
 grows is one row a patient and month ([decision 0058](../decisions/0058-a-month-is-a-word-of-letters.md))."""
 
 
