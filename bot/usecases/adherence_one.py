@@ -160,16 +160,15 @@ def _ordered(given: DoseOrder | DoseChange) -> Text:
         return Text(f"adherence.history.{given.what}", {"day": Day(given.from_on, "short_day")})
     values: dict[str, object] = {
         "day": Day(given.from_on, "short_day"),
-        "until": ""
-        if given.until_on is None
-        else Text("adherence.history.until", {"day": Day(given.until_on, "short_day")}),
         "tablets": number(given.tablets),
         "times": given.times_a_day,
         "strength": given.strength_mg,
         "formulation": Text(f"formulation.{given.formulation}"),
         "mg": number(given.tablets * given.times_a_day * given.strength_mg),
     }
-    return Text("adherence.history.order", values)
+    if given.until_on is None:
+        return Text("adherence.history.order", values)
+    return Text("adherence.history.order_until", {**values, "until": Day(given.until_on, "short_day")})
 
 
 # The picture
