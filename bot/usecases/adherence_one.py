@@ -160,6 +160,7 @@ def _ordered(given: DoseOrder | DoseChange) -> Text:
         return Text(f"adherence.history.{given.what}", {"day": Day(given.from_on, "short_day")})
     values: dict[str, object] = {
         "day": Day(given.from_on, "short_day"),
+        "until": Day(given.until_on or given.from_on, "short_day"),
         "tablets": number(given.tablets),
         "times": given.times_a_day,
         "strength": given.strength_mg,
@@ -168,7 +169,7 @@ def _ordered(given: DoseOrder | DoseChange) -> Text:
     }
     if given.until_on is None:
         return Text("adherence.history.order", values)
-    return Text("adherence.history.order_until", {**values, "until": Day(given.until_on, "short_day")})
+    return Text("adherence.history.order_until", values)
 
 
 # The picture
