@@ -9,7 +9,8 @@ LOCK_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo pictures test lint run messages lock clean \
-    kills kills-1000 kills-10000 failover faults red-first throughput store start scale planning backup-proof export-proof \
+    kills kills-1000 kills-10000 failover faults red-first throughput store start scale adherence-scale planning \
+    backup-proof export-proof \
     simulate simulate-seeds words storm
 .DELETE_ON_ERROR:
 
@@ -66,6 +67,9 @@ start: $(VENV)/ready ## Measure start-up and memory
 
 scale: $(VENV)/ready ## Fill PostgreSQL with up to 1,000,000 subjects and measure (half an hour)
 	$(BIN)/python -m bench.scale --seed 1 $(WRITE)
+
+adherence-scale: $(VENV)/ready ## Measure /adherence of a site with up to 10,000 patients and two years of days
+	$(BIN)/python -m bench.adherence $(WRITE)
 
 REPORTS ?= 10000
 

@@ -109,12 +109,13 @@ def update(folder: Path) -> None:
     New keys come in empty. A text that is no longer used stays as a comment, so that a renamed key loses no words,
     and speaks again when its key comes back.
     """
-    fresh = template(collect().values())
-    _write(folder / "messages.pot", fresh)
+    usages = collect()
+    _write(folder / "messages.pot", template(usages.values()))
     for locale in LOCALES:
         path = _po(folder, locale)
         catalogue = _read(path, locale) if path.exists() else _new(locale)
-        catalogue.update(fresh, no_fuzzy_matching=True)
+        # A template for each: what one language takes back would be the other one's as well.
+        catalogue.update(template(usages.values()), no_fuzzy_matching=True)
         _take_back(catalogue)
         _write(path, catalogue)
 

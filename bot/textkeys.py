@@ -31,6 +31,9 @@ from bot.store import evidence as came
 from bot.store import tablet_counts as stored_counts
 from bot.texts import LOCALES
 from bot.usecases import (
+    adherence,
+    adherence_one,
+    adherence_site,
     arms,
     cases,
     closing,
@@ -86,6 +89,12 @@ def _event_facts() -> Iterable[str]:
 # The members are what stands for the last star; those of "*.*" are whole keys.
 FAMILIES: Mapping[str, Members] = {
     "*.*": _form_fields,
+    "adherence.button.period.*": lambda: adherence_one.OFFERED.values(),
+    "adherence.button.sort.*": lambda: adherence_site.SORTS,
+    "adherence.changed.*": lambda: ("order", *Change, "rhythm", adherence.FELL),
+    "adherence.history.*": lambda: Change,
+    "adherence.site.row.*": lambda: ("below", "plain"),
+    "adherence.sort.*": lambda: adherence_site.SORTS,
     "adherence.status.*": lambda: (status for status in DoseStatus if status is not DoseStatus.NOT_ORDERED),
     "arm.order.*": lambda: (arms.AS_BEFORE, arms.NEW),
     "brief.what.*": lambda: ("weight", "pressure", "ferritin"),

@@ -120,6 +120,8 @@ POLICY: dict[str, frozenset[Role]] = {
     "dose.open": READING,
     "adherence": READING,
     "adherence.open": READING,
+    "adherence.site": READING,
+    "adherence.csv": READING,
     "report": READING,
     "course.open": READING,
     "kpi": READING,

@@ -7,6 +7,8 @@ from telegram import Update
 
 from bot.domain.dosing import Change
 from bot.usecases import (
+    adherence_one,
+    adherence_site,
     afterwards,
     arms,
     brief,
@@ -25,8 +27,8 @@ from bot.usecases import (
     event_forms,
     events,
     evidence,
-    extra_dose,
     export,
+    extra_dose,
     extra_visit,
     forms,
     hand_over,
@@ -163,7 +165,9 @@ PRESSES: dict[str, PressUseCase] = {
     "dose.resume": dose_forms.start(Change.RESUME),
     "dose.stop": dose_forms.start(Change.STOP),
     "dose.void": dose_forms.start(dose_forms.VOID),
-    "adherence.open": staff_queries.open_adherence,
+    "adherence.open": adherence_one.open_one,
+    "adherence.site": adherence_site.show_page,
+    "adherence.csv": adherence_site.send_file,
     "brief.open": brief.open_brief,
     "brief.today": _plainly(brief.show_day),
     "course.open": course.open_course,

@@ -6,6 +6,8 @@ from telegram import Update
 
 from bot.store.models import Subject
 from bot.usecases import (
+    adherence_one,
+    adherence_site,
     brief,
     cases,
     course,
@@ -48,7 +50,15 @@ async def on_dose(update: Update, context: TrialContext) -> None:
 
 
 async def on_adherence(update: Update, context: TrialContext) -> None:
-    await _about_subject(update, context, "adherence", staff_queries.show_adherence)
+    typed = " ".join(context.args or ())
+
+    def ask(work: Work) -> None:
+        if typed:
+            adherence_one.show_typed(work, typed)
+        else:
+            adherence_site.show(work)
+
+    await context.handle(update, "adherence", ask)
 
 
 async def on_counts(update: Update, context: TrialContext) -> None:

@@ -15,7 +15,7 @@ def spans(
 ) -> Iterator[tuple[date, date, Standing[O, C]]]:
     """Return the spans of a period, both ends included, with what holds in each; see `dosing.standing`."""
     ends = (order.until_on + A_DAY for order in orders if order.until_on is not None)
-    starts = (each.from_on for each in (*orders, *changes))
+    starts = (*(order.from_on for order in orders), *(change.from_on for change in changes))
     turns = sorted({first_on, *(day for day in (*starts, *ends) if first_on < day <= last_on)})
     for turn, following in zip(turns, [*turns[1:], last_on + A_DAY], strict=True):
         yield turn, following - A_DAY, standing(orders, changes, turn)

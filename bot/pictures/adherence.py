@@ -38,7 +38,9 @@ class CalendarPicture:
     ``weekdays`` holds seven short names, Monday first. ``months`` maps the first day of each month (one to
     six, one after the other) to its name. A day that is not in ``days`` counts as not ordered. ``legend``
     names the statuses to explain. ``figures`` are pairs of label and value; the first is the headline.
-    ``marks`` puts one or two letters on a day, ``mark_legend`` says what each of them means.
+    ``weeks`` maps a Monday to the share of its week, in words and from 0 to 1, ``week`` heads their column; without
+    any there is no such column. ``marks`` puts one or two letters on a day, ``mark_legend`` says what
+    each of them means.
     Raises:
         CalendarNotDrawable: wrong number of weekdays, or months that are missing, too many or not in a row.
     """
@@ -52,6 +54,8 @@ class CalendarPicture:
     figures: tuple[tuple[str, str], ...]
     marks: Mapping[date, str] = field(default_factory=dict)
     mark_legend: tuple[tuple[str, str], ...] = ()
+    weeks: Mapping[date, tuple[str, float]] = field(default_factory=dict)
+    week: str = ""
 
     def __post_init__(self) -> None:
         if len(self.weekdays) != 7:
@@ -75,6 +79,8 @@ class CalendarPicture:
             "figures": [list(figure) for figure in self.figures],
             "marks": {day.isoformat(): mark for day, mark in self.marks.items()},
             "mark_legend": [list(pair) for pair in self.mark_legend],
+            "weeks": {monday.isoformat(): list(share) for monday, share in self.weeks.items()},
+            "week": self.week,
         }
 
     @classmethod
@@ -95,6 +101,8 @@ class CalendarPicture:
                 figures=tuple((label, value) for label, value in data["figures"]),
                 marks={date.fromisoformat(day): mark for day, mark in data["marks"].items()},
                 mark_legend=tuple((mark, label) for mark, label in data["mark_legend"]),
+                weeks={date.fromisoformat(day): (said, share) for day, (said, share) in data["weeks"].items()},
+                week=data["week"],
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CalendarNotDrawable(f"stored data cannot be read: {error!r}") from error
@@ -115,7 +123,7 @@ GUTTER = 132  # Left of the weeks, for the names of the months.
 GAP = 8
 CORNER = 10
 NUMBER_BOTTOM = 42  # Of a day's number, from the upper edge of its field.
-CELL_WIDTH = (WIDTH - 2 * MARGIN - GUTTER - 6 * GAP) // 7
+SHARES = 116  # Right of the weeks, for the share of each, where there are any.
 SMOOTH = 4  # Shapes are drawn this much larger and scaled down, for Pillow draws jagged edges.
 
 PAPER = "#FFFFFF"
@@ -220,9 +228,13 @@ def _draw_figures(canvas: Image.Image, data: CalendarPicture, y: int) -> int:
 def _draw_weeks(canvas: Image.Image, data: CalendarPicture, weeks: list[date], cell_height: int, y: int) -> int:
     draw = ImageDraw.Draw(canvas)
     for column, name in enumerate(data.weekdays):
-        middle = _column_left(column) + CELL_WIDTH / 2
-        name, face = fitted(drawable(name), 34, CELL_WIDTH, bold=True)
+        left, right = _column(data, column)
+        middle = (left + right) / 2
+        name, face = fitted(drawable(name), 34, right - left, bold=True)
         draw.text((middle, y + 24), name, fill=SOFT_TEXT, font=face, anchor="mm")
+    if data.weeks:
+        head, face = fitted(drawable(data.week), 34, SHARES - 12, bold=True)
+        draw.text((WIDTH - MARGIN, y + 24), head, fill=SOFT_TEXT, font=face, anchor="rm")
     y += 56
     named: set[date] = set()
     for monday in weeks:
@@ -239,22 +251,49 @@ def _draw_weeks(canvas: Image.Image, data: CalendarPicture, weeks: list[date], c
                 canvas,
                 data,
                 day,
-                (_column_left(column), y, _column_left(column) + CELL_WIDTH, y + cell_height),
+                (_column(data, column)[0], y, _column(data, column)[1], y + cell_height),
             )
         _draw_month_names(draw, starting, y, cell_height)
+        if monday in data.weeks:
+            _draw_share(canvas, *data.weeks[monday], y, cell_height)
         _draw_month_border(draw, data, monday, y, cell_height, first_row=monday == weeks[0])
         y += cell_height + GAP
     return y + 20
 
 
-def _column_left(column: int) -> int:
-    return MARGIN + GUTTER + column * (CELL_WIDTH + GAP)
+def _column(data: CalendarPicture, column: int) -> tuple[int, int]:
+    """Return where the fields of a day of the week begin and end."""
+    room = _right(data) - MARGIN - GUTTER
+    width = (room - 6 * GAP) // 7
+    left = MARGIN + GUTTER + column * (width + GAP)
+    return left, left + width
+
+
+def _right(data: CalendarPicture) -> int:
+    """Return where the days end."""
+    return WIDTH - MARGIN - (SHARES if data.weeks else 0)
+
+
+def _draw_share(canvas: Image.Image, said: str, share: float, y: int, cell_height: int) -> None:
+    """Write the share of a week and draw it as a bar that fills from the left."""
+    left, right, middle = WIDTH - MARGIN - SHARES + 20, WIDTH - MARGIN, y + cell_height / 2
+    said, face = fitted(drawable(said), 32, right - left, bold=True)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((right, middle - 10), said, fill=TEXT, font=face, anchor="rm")
+    draw.rectangle((left, middle + 14, right, middle + 26), outline=GREY, width=2)
+    if share > 0:
+        draw.rectangle((left, middle + 14, left + (right - left) * share, middle + 26), fill=TEXT)
 
 
 def _draw_month_names(draw: Draw, names: list[str], y: int, cell_height: int) -> None:
     """Write the names of the months that begin in this row, each word on its line where one is too wide."""
     room = GUTTER - 16
-    lines = [line for name in names for line in wrap(drawable(name), font(30, bold=True), room)]
+    # A word is made smaller rather than broken; Chinese has no spaces and may be broken anywhere.
+    lines = [
+        line
+        for name in names
+        for line in (name.split() if " " in name else wrap(drawable(name), font(30, bold=True), room))
+    ]
     step = min(38, cell_height / max(len(lines), 1))
     top = y + (cell_height - step * len(lines)) / 2
     for number, line in enumerate(lines):
@@ -271,8 +310,8 @@ def _draw_month_border(
         if day.day != 1 or day == min(data.months) or day not in data.months or (first_row and column == 0):
             continue
         above, below = y - GAP / 2 - 1, y + cell_height + GAP / 2 - 1
-        left, right = MARGIN + GUTTER, WIDTH - MARGIN
-        turn = _column_left(column) - GAP / 2 - 1
+        left, right = MARGIN + GUTTER, _right(data)
+        turn = _column(data, column)[0] - GAP / 2 - 1
         path = [(turn, above), (right, above)] if not first_row else [(turn, above)]
         if column:
             path = [(left, below), (turn, below), *path]
@@ -329,7 +368,8 @@ def _tile(status: DoseStatus, width: int, height: int, numbered: bool) -> Image.
     field_box = (0, 0, large.width - 1, large.height - 1)
     sign = Sign(large.width / 2, large.height / 2, large.height * 0.27)
     if numbered:
-        sign = Sign(large.width * 0.69, large.height / 2, min(large.height * 0.27, large.width * 0.2))
+        # Beside the number, which has two digits on most days.
+        sign = Sign(large.width * 0.74, large.height * 0.54, min(large.height * 0.27, large.width * 0.17))
     TILES[status](ImageDraw.Draw(large), field_box, sign)
     if numbered and status == DoseStatus.HELD:
         corner = (4 * SMOOTH, 4 * SMOOTH, 54 * SMOOTH, NUMBER_BOTTOM * SMOOTH)

@@ -357,6 +357,8 @@ def _staff_list_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
         yield ProtocolProblem(file, "weekly_digest", "the shares must lie between 0 and 100 %")
     if protocol.quiet_hours.covers(weekly.at):
         yield ProtocolProblem(file, "weekly_digest", "at lies in the quiet hours")
+
+
 # The months that the table of the site reads hold twice so many days, wherever today stands in its month.
 MOST_WINDOW_DAYS = 28
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy.orm import aliased
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from bot.deps import Deps
@@ -62,7 +62,7 @@ class Summary:
 
 
 class Changed(NamedTuple):
-    """What changed and from which day: order, hold, resume, stop, rhythm, or fell (the share; the last day counted)."""
+    """What changed and from which day: order, hold, resume, stop, rhythm, or fell (the last day counted)."""
 
     what: str
     on: date
@@ -107,7 +107,7 @@ def of(session: Session, deps: Deps, subject: Subject, first_on: date, last_on: 
 
     Days before the first question or answer are left out; None when no day is left.
     """
-    started_on = dose_days.started_on(session, subject)
+    started_on = _started_on(session, subject)
     if started_on is None or max(started_on, first_on) > last_on:
         return None
     first_on = max(started_on, first_on)
@@ -120,7 +120,10 @@ def of(session: Session, deps: Deps, subject: Subject, first_on: date, last_on: 
     window = deps.protocol.adherence.window_days
     recent_on = last_on - (window - 1) * A_DAY
     period, recent, whole = counted(first_on, last_on), counted(recent_on, last_on), counted(started_on, last_on)
-    assert period is not None and recent is not None and whole is not None, "each holds the last day"
+    # Each holds the last day.
+    assert period is not None
+    assert recent is not None
+    assert whole is not None
     reasons, late = _said(session, deps, subject, first_on, last_on)
     return Summary(
         started_on,
@@ -134,6 +137,14 @@ def of(session: Session, deps: Deps, subject: Subject, first_on: date, last_on: 
         late,
         known,
     )
+
+
+def _started_on(session: Session, subject: Subject) -> date | None:
+    """Return the first day that was asked about or answered: the start of what can be counted."""
+    months = select(DoseMonth).where(DoseMonth.subject_id == subject.id).order_by(col(DoseMonth.month_on)).limit(1)
+    first = session.exec(months).first()
+    place = None if first is None else dose_letters.first_said(first.days)
+    return None if first is None or place is None else first.month_on + place * A_DAY
 
 
 def _weeks(first_on: date, last_on: date) -> Iterator[tuple[date, date]]:
@@ -276,22 +287,32 @@ def _letters(session: Session, taking: Sequence[str], today: date) -> tuple[date
     third = today.replace(day=1)
     second = (third - A_DAY).replace(day=1)
     first = (second - A_DAY).replace(day=1)
-    months = [aliased(DoseMonth) for _ in range(3)]
-    earlier = aliased(DoseMonth)
     begun_before = (
-        select(earlier.subject_id)
-        .where(col(earlier.subject_id) == col(Subject.id), col(earlier.month_on) < first)
+        select(DoseMonth.subject_id)
+        .where(col(DoseMonth.subject_id) == col(Subject.id), col(DoseMonth.month_on) < first)
         .exists()
     )
-    query: Any = select(Subject.id, Subject.code, *(col(month.days) for month in months), begun_before)
-    for month, on in zip(months, (first, second, third), strict=True):
-        query = query.outerjoin(month, (col(month.subject_id) == col(Subject.id)) & (col(month.month_on) == on))
-    query = query.where(Subject.state == ParticipationState.ON_STUDY, col(Subject.arm).in_(taking))
+    everybody: Any = select(Subject.id, Subject.code, begun_before).where(
+        Subject.state == ParticipationState.ON_STUDY, col(Subject.arm).in_(taking)
+    )
+    run = session.connection().execute
+    # Each month lies together, so three looks at it are faster than three for each patient.
+    of_month: Any = select(DoseMonth.subject_id, DoseMonth.days)
+    one, two, three = (
+        dict(run(of_month.where(DoseMonth.month_on == month)).all()) for month in (first, second, third)
+    )
     empty = dose_letters.EMPTY
-    one, two, three = (second - first).days, (third - second).days, today.day
+    days_one, days_two = (second - first).days, (third - second).days
     return first, [
-        (subject_id, code, (a or empty)[:one] + (b or empty)[:two] + (c or empty)[:three], bool(begun))
-        for subject_id, code, a, b, c, begun in session.connection().execute(query.order_by(col(Subject.code))).all()
+        (
+            number,
+            code,
+            one.get(number, empty)[:days_one]
+            + two.get(number, empty)[:days_two]
+            + three.get(number, empty)[: today.day],
+            bool(begun),
+        )
+        for number, code, begun in run(everybody.order_by(col(Subject.code))).all()
     ]
 
 
@@ -319,8 +340,12 @@ def _ordered(
     valid, changed = col(DoseOrder.void).is_(False), col(DoseChange.void).is_(False)
     simple: Any = select(order).where(valid, holds)
     others = select(order).where(valid, ~holds).union(select(change).where(changed))
-    orders: Any = select(order, DoseOrder.from_on, DoseOrder.until_on, DoseOrder.ordered_at, DoseOrder.void)
-    changes: Any = select(change, DoseChange.what, DoseChange.from_on, DoseChange.recorded_at, DoseChange.void)
+    orders: Any = columns(
+        *(order, col(DoseOrder.from_on), col(DoseOrder.until_on), col(DoseOrder.ordered_at), col(DoseOrder.void))
+    )
+    changes: Any = columns(
+        *(change, col(DoseChange.what), col(DoseChange.from_on), col(DoseChange.recorded_at), col(DoseChange.void))
+    )
     run = session.connection().execute
     return (
         set(run(simple).scalars()),
@@ -357,3 +382,19 @@ def _rhythms(session: Session, deps: Deps, since: date) -> dict[int, list[Change
     for subject_id, at in session.connection().execute(query):
         found.setdefault(subject_id, []).append(Changed("rhythm", at.astimezone(zone).date()))
     return found
+
+
+# In words
+
+
+def percent(share: Fraction | None) -> str:
+    """Return a share as whole percent, or a dash where there is none."""
+    return "—" if share is None else f"{figures.whole_percent(share)} %"
+
+
+def points(change: Fraction | None) -> str:
+    """Return a change in whole percentage points with its sign, or a dash where there is none."""
+    if change is None:
+        return "—"
+    whole = figures.whole_points(change)
+    return f"+{whole}" if whole > 0 else f"\N{MINUS SIGN}{-whole}" if whole else "±0"

@@ -4,14 +4,13 @@ import base64
 import csv
 import io
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 from bot.domain import adherence as figures
 from bot.domain.spreadsheets import safe_cell
 from bot.store import audit
 from bot.usecases import adherence, cases
-from bot.usecases.adherence import SiteRow
+from bot.usecases.adherence import SiteRow, percent, points
 from bot.work import Button, Day, Lines, Text, Work
 
 SHARE, UNKNOWN, CHANGE, CODE = "share", "unknown", "change", "code"
@@ -138,19 +137,6 @@ def line(work: Work, row: SiteRow) -> Text:
             "more": Lines(["", *more], between=" · ") if more else "",
         },
     )
-
-
-def percent(share: Fraction | None) -> str:
-    """Return a share as whole percent, or a dash where there is none."""
-    return "—" if share is None else f"{figures.whole_percent(share)} %"
-
-
-def points(change: Fraction | None) -> str:
-    """Return a change in whole percentage points with its sign, or a dash where there is none."""
-    if change is None:
-        return "—"
-    whole = figures.whole_points(change)
-    return f"+{whole}" if whole > 0 else f"\N{MINUS SIGN}{-whole}" if whole else "±0"
 
 
 def send_file(work: Work, _args: dict[str, Any]) -> None:

@@ -1,14 +1,10 @@
 """What do staff ask: who is there, how is this patient, were the tablets taken?"""
 
-from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import Any
 
 from sqlmodel import col, select
 
-from bot.domain import adherence as figures
-from bot.domain.adherence import Adherence, DoseStatus
 from bot.domain.escalation import CaseState
 from bot.domain.parsing import Unreadable, parse_subject_code
 from bot.domain.participation import ParticipationState
@@ -34,8 +30,6 @@ from bot.usecases import (
 )
 from bot.usecases.visit_names import named, short
 from bot.work import Button, Day, Lines, Text, Work
-
-PICTURE_MONTHS = 3
 
 
 def find(work: Work, typed: str) -> Subject:
@@ -252,97 +246,3 @@ def _last_report(work: Work, subject: Subject) -> Text:
             "level": Text(f"urgency.{last.urgency}"),
         },
     )
-
-
-# Adherence
-
-
-def open_adherence(work: Work, args: dict[str, Any]) -> None:
-    show_adherence(work, work.session.get_one(Subject, args["subject"]))
-
-
-def show_adherence(work: Work, subject: Subject) -> None:
-    """Show the tablets of one subject as numbers and as a calendar."""
-    audit.record(work.session, "adherence.viewed", entity="subject", entity_id=subject.id)
-    first_on = dose_days.started_on(work, subject)
-    if not work.protocol.arms[subject.arm].tablets or first_on is None:
-        work.answer("adherence.none", code=subject.code)
-        return
-    last_on = work.today
-    known = dose_days.statuses(work.session, subject, first_on, last_on)
-    if known[last_on] is DoseStatus.UNKNOWN and first_on < last_on:
-        # Today is not over: a question still open is no gap.
-        last_on -= timedelta(days=1)
-        known.pop(work.today)
-    whole = figures.adherence(known, first_on, last_on)
-    recent = figures.adherence(known, max(first_on, last_on - timedelta(days=27)), last_on)
-    order = dose_days.order_on(work.session, subject, last_on)
-    work.answer(
-        "adherence.summary",
-        picture=_calendar(work, subject, known, whole, recent),
-        code=subject.code,
-        first=Day(first_on, "short_day"),
-        last=Day(last_on, "short_day"),
-        share=percent(whole.taken_share),
-        recent=percent(recent.taken_share),
-        known_share=percent(whole.known_share),
-        taken=whole.taken,
-        ordered=whole.ordered_days,
-        not_taken=whole.not_taken,
-        unknown=whole.unknown,
-        gap=whole.longest_gap,
-        order=Text("patient.tablets", dose_orders.order_values(work, subject, order))
-        if order
-        else Text("patient.tablets.none"),
-        reasons=_reasons(work, subject, first_on, last_on),
-    )
-
-
-def percent(share: Any) -> str:
-    """Return a share as whole percent, or a dash where nothing was ordered."""
-    return "—" if share is None else f"{figures.whole_percent(share)} %"
-
-
-def _reasons(work: Work, subject: Subject, first_on: date, last_on: date) -> Lines:
-    """Return why tablets were not taken, the most frequent reason first."""
-    reports = dose_days.reports_of(work.session, subject, first_on, last_on).values()
-    counted = Counter(code for report in reports for code in report.reasons)
-    texts = {reason.code: reason.text for reason in work.protocol.skip_reasons}
-    ranked = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
-    return Lines(
-        [Text("adherence.reason", {"reason": Text(texts[code]), "n": n}) for code, n in ranked]
-        or [Text("adherence.no_reasons")]
-    )
-
-
-def _calendar(
-    work: Work, subject: Subject, known: dict[date, DoseStatus], whole: Adherence, recent: Adherence
-) -> dict[str, Any]:
-    locale = work.caller.locale
-    months: list[date] = []
-    month = max(known).replace(day=1)
-    while len(months) < PICTURE_MONTHS and month >= min(known).replace(day=1):
-        months.insert(0, month)
-        month = (month - timedelta(days=1)).replace(day=1)
-    used = [status for status in DoseStatus if status in known.values() and status is not DoseStatus.NOT_ORDERED]
-    return {
-        "kind": "adherence",
-        "title": work.text("adherence.picture.title", code=subject.code),
-        "subtitle": work.text(
-            "adherence.picture.subtitle",
-            first=work.texts.short_day(whole.first_on, locale),
-            last=work.texts.short_day(whole.last_on, locale),
-        ),
-        "weekdays": work.texts.weekdays(locale),
-        "months": {each.isoformat(): work.texts.month(each, locale) for each in months},
-        "days": {day.isoformat(): status.value for day, status in known.items() if day >= months[0]},
-        "legend": {status.value: work.text(f"adherence.status.{status}") for status in used},
-        "figures": [
-            [work.text("adherence.picture.share"), percent(whole.taken_share)],
-            [work.text("adherence.picture.recent"), percent(recent.taken_share)],
-            [work.text("adherence.picture.unknown"), str(whole.unknown)],
-            [work.text("adherence.picture.gap"), work.texts.plural("enrol.days", whole.longest_gap, locale)],
-        ],
-        "marks": {},
-        "mark_legend": [],
-    }

@@ -62,6 +62,8 @@ HEALTH = [
     "reviews",
     "review.page",
     "review.open",
+    "adherence.site",
+    "adherence.csv",
     "report",
     "course.open",
 ]

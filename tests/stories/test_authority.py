@@ -120,6 +120,7 @@ async def plausible(study: Study) -> dict[str, Any]:
     visit = (await rows(study.stage, Visit))[0]
     return {
         "agree": True,
+        "all": True,
         "c": 1,
         "case": (await rows(study.stage, Escalation))[0].id,
         "day": "2026-11-02",
@@ -161,6 +162,7 @@ async def plausible(study: Study) -> dict[str, Any]:
         "record": 1,
         "reply": "another_day",
         "review": (await rows(study.stage, DoseReview))[0].id,
+        "sort": "share",
         "source": f"case:{(await rows(study.stage, Escalation))[0].id}",
         "spoke": True,
         "staff": (await rows(study.stage, StaffMember))[0].id,

@@ -89,7 +89,7 @@ async def test_tablets_asked_in_vain_are_not_shown_as_unanswered(study: Study) -
 
     assert await study.stage.within(known) == ["unknown", "not_delivered", "not_delivered"]
     await study.coordinator.says("/adherence S-001")
-    (picture,) = await rows(study.stage, OutboxMessage, text_key="adherence.summary")
+    (picture,) = await rows(study.stage, OutboxMessage, text_key="adherence.picture.caption")
     assert "not_delivered" in json.loads(picture.picture or "")["legend"]
 
 

@@ -10,7 +10,7 @@ from bot.domain import dose_letters
 from bot.store import audit
 from bot.store.models import DoseChange, DoseMonth, DoseOrder, DosePrompted, DoseReport, Subject
 from bot.story.stage import Stage
-from bot.usecases import adherence
+from bot.usecases import adherence, dose_days
 from tests.conftest import START
 
 TODAY = date(2027, 3, 1)
@@ -128,9 +128,7 @@ async def test_the_site_says_of_each_patient_what_the_summary_says(both_stages: 
                 continue
             counted += 1
             assert (row.recent, row.before, row.trend) == (summary.recent, summary.before, summary.trend)
-            reports = adherence.dose_days.reports_of(
-                session, patient, TODAY - timedelta(days=rule.ran_out_days - 1), TODAY
-            )
+            reports = dose_days.reports_of(session, patient, TODAY - timedelta(days=rule.ran_out_days - 1), TODAY)
             out = [
                 day
                 for day, report in reports.items()
