@@ -30,16 +30,9 @@ class BriefRule:
 
 @dataclass(frozen=True, slots=True)
 class WeeklyRule:
-    """When the digest of a week goes out (wall time at the site), and whose tablets it names.
-
-    Named is who has less than ``below_percent`` of the ordered doses of the last ``adherence_days`` confirmed as
-    taken, and of whom more than ``unknown_above_percent`` of the days are not known. Both compare exact shares.
-    """
+    """When the digest of a week goes out (wall time at the site)."""
 
     at: time
-    adherence_days: int
-    below_percent: int
-    unknown_above_percent: int
 
 
 def week_name(day: date) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from bot.domain.adherence import DoseStatus
 from bot.domain.adverse_events import Criterion
 from bot.domain.adverse_events import Outcome as EventOutcome
+from bot.domain.dosing import standing
 from bot.domain.questionnaires import ItemKind
 from bot.domain.visits import Deviation, VisitKind
 from bot.exports.source import SubjectRecords
@@ -24,7 +25,6 @@ from bot.exports.terms import Shape, Terms
 from bot.store.measurements import PATIENT
 from bot.store.models import AdverseEvent, DoseOrder, Visit, VisitRecord
 from bot.texts import DEFAULT_LOCALE, TextMissing, number
-from bot.usecases.dose_days import in_force
 from bot.usecases.reasons import CODED
 
 Row = dict[str, Any]
@@ -225,10 +225,9 @@ class Rows:
             }  # fmt: skip
 
     def _answered(self) -> Iterator[tuple[date, DoseOrder | None, Any]]:
-        newest_first = list(reversed(self.of.orders))
         for day, versions in self.of.days.items():
             if versions[-1].status in ANSWERED and self.source.within(day):
-                yield day, in_force(newest_first, day), versions
+                yield day, standing(self.of.orders, (), day).order, versions
 
     def _injected(self) -> Iterator[Row]:
         medicine = self.terms.medicines[LUSPATERCEPT]
@@ -273,7 +272,7 @@ class Rows:
             if term is None or newest.void or not self.source.within(newest.counted_on):
                 continue
             # Of granules sachets are counted: the order of that day says so.
-            order = in_force(list(reversed(self.of.orders)), newest.counted_on)
+            order = standing(self.of.orders, (), newest.counted_on).order
             unit = self.terms.tablet_units.get(order.formulation) if order is not None else None
             if unit is None:
                 self.gaps.note(

@@ -351,10 +351,6 @@ def _staff_list_problems(protocol: Protocol) -> Iterator[ProtocolProblem]:
             yield ProtocolProblem(file, "brief", f"no such measure: {measure}")
     if brief.at >= protocol.visit_day_ends:
         yield ProtocolProblem(file, "brief", "at must lie before visit_day_ends")
-    if weekly.adherence_days < 1:
-        yield ProtocolProblem(file, "weekly_digest", "adherence_days must be above 0")
-    if not (0 < weekly.below_percent <= 100 and 0 <= weekly.unknown_above_percent < 100):
-        yield ProtocolProblem(file, "weekly_digest", "the shares must lie between 0 and 100 %")
     if protocol.quiet_hours.covers(weekly.at):
         yield ProtocolProblem(file, "weekly_digest", "at lies in the quiet hours")
 

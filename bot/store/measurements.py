@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, exists, func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from bot.store.models import Measurement, Subject
+from bot.store.models import Measurement, Subject, Weight
 
 PATIENT, SLIP, STAFF = SOURCES = ("patient", "slip", "staff")
 DIVIDER = "+"  # between several transfusions
@@ -82,3 +82,12 @@ def listed(session: Session, subject: Subject, first: int, many: int) -> Sequenc
     query = select(Measurement).where(Measurement.subject_id == subject.id, _newest())
     order = (col(Measurement.taken_on).desc(), col(Measurement.id).desc())
     return session.exec(query.order_by(*order).offset(first).limit(many)).all()
+
+
+def weight_on(session: Session, subject: Subject, on: date) -> Weight | None:
+    """Return the newest weight that was measured on or before a day; of one day the one entered last."""
+    return session.exec(
+        select(Weight)
+        .where(Weight.subject_id == subject.id, Weight.measured_on <= on)
+        .order_by(col(Weight.measured_on).desc(), col(Weight.id).desc())
+    ).first()

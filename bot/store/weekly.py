@@ -5,7 +5,6 @@ from datetime import date, datetime
 
 from sqlmodel import Session, col, func, select
 
-from bot.domain.participation import ParticipationState
 from bot.store.models import Checkin, DoseReview, Response, Subject, Visit
 from bot.store.visits import PLANNED
 
@@ -75,12 +74,3 @@ def expected(
         .group_by(col(Visit.target_on))
     ).all()
     return dict(rows)
-
-
-def taking(session: Session, arms: Collection[str]) -> Sequence[Subject]:
-    """Return the subjects on study whose arm has tablets, by code."""
-    return session.exec(
-        select(Subject)
-        .where(Subject.state == ParticipationState.ON_STUDY, col(Subject.arm).in_(arms))
-        .order_by(col(Subject.code))
-    ).all()

@@ -1,7 +1,6 @@
 """What do staff see of one patient's tablets: the figures of a period in words, and a calendar?"""
 
 import re
-from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from bot.domain.periods import Period, parse_period
 from bot.store import audit
 from bot.store.models import DoseChange, DoseOrder, Subject
 from bot.texts import number
-from bot.usecases import adherence, dose_days
+from bot.usecases import adherence, dose_days, tablet_counts
 from bot.usecases.adherence import Summary, percent, points
 from bot.usecases.staff_queries import find
 from bot.work import Button, Day, Lines, Text, Work
@@ -22,9 +21,6 @@ SINCE_START = "all"
 PICTURE_MONTHS = 4  # three months touch four; more rows are too small on a phone
 HISTORY = 8  # so many orders, holds and stops are shown, the newest last
 _CODE_THEN_PERIOD = re.compile(r"\s*(s?\s*[-‐‑–—−_]?\s*\d{1,4})(?:\s+(.+))?\s*", re.IGNORECASE | re.DOTALL)
-
-# More lines of the summary, each made from the patient and the first and last day of the period.
-EXTRA_LINES: Sequence[Callable[[Work, Subject, date, date], Text | Lines]] = ()
 
 
 def show_typed(work: Work, typed: str) -> None:
@@ -93,7 +89,7 @@ def _buttons(subject: Subject) -> list[list[Button]]:
 def summary(work: Work, subject: Subject, found: Summary, now: Summary) -> Text:
     """Return the figures of a period as one text; ``now`` has those of the last days and since the start."""
     period = found.period
-    extra = [line(work, subject, period.first_on, period.last_on) for line in EXTRA_LINES]
+    counted = tablet_counts.counts_line(work, subject, period.first_on, period.last_on)
     return Text(
         "adherence.summary",
         {
@@ -109,7 +105,7 @@ def summary(work: Work, subject: Subject, found: Summary, now: Summary) -> Text:
             "not_taken": period.not_taken,
             "unknown": period.unknown,
             "gap": period.longest_gap,
-            "more": Lines([_now(work, now), _coverage(found), Text("adherence.late", {"n": found.late}), *extra]),
+            "more": Lines([_now(work, now), _coverage(found), Text("adherence.late", {"n": found.late}), counted]),
             "reasons": _reasons(work, found),
             "history": _history(work, subject),
         },

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from bot.domain import adherence as figures
 from bot.domain.adherence import Adherence, DoseStatus
 from bot.domain.course import State, Week, worst_since
 from bot.domain.judging import NO_TRANSFUSION, PLATELETS, RED_CELLS, UNKNOWN
@@ -20,12 +19,14 @@ from bot.domain.roles import Role
 from bot.domain.visits import VisitKind
 from bot.store import audit, measurements, people
 from bot.store import visits as stored
-from bot.store.models import Account, AgendaItem, DoseReview, Measurement, OutboxMessage, Subject, Visit, Weight
+from bot.store.models import Account, AgendaItem, Measurement, OutboxMessage, Subject, Visit
 from bot.texts import number
 from bot.usecases import (
+    adherence,
     cases,
     course,
     dose_days,
+    dose_reviews,
     due,
     escalate,
     measured,
@@ -33,6 +34,7 @@ from bot.usecases import (
     reach,
     screens,
     staff_queries,
+    tablet_counts,
 )
 from bot.usecases.brief_plan import PURPOSE, plan_look
 from bot.usecases.visit_names import named
@@ -253,13 +255,11 @@ def _symptoms(work: Work, weeks: Sequence[Week], since: date, many: int) -> list
 
 
 def adherence_of(work: Work, subject: Subject, days: int) -> Adherence | None:
-    """Return the tablets of the last ``days`` that are over; None where none were ever asked about or told of."""
-    started_on = dose_days.started_on(work, subject)
-    last_on = work.today - timedelta(days=1)
-    if started_on is None or started_on > last_on:
-        return None
-    first_on = max(started_on, last_on - timedelta(days=days - 1))
-    return figures.adherence(dose_days.statuses(work.session, subject, first_on, last_on), first_on, last_on)
+    """Return the tablets of the last ``days`` that are settled; None where none were ever asked about or told of."""
+    last_on = adherence.settled_on(work.session, subject, work.today)
+    first_on = last_on - timedelta(days=days - 1)
+    found = adherence.of(work.session, work.deps, subject, first_on, last_on)
+    return None if found is None else found.period
 
 
 def _tablets_lines(work: Work, subject: Subject) -> list[Line]:
@@ -273,12 +273,13 @@ def _tablets_lines(work: Work, subject: Subject) -> list[Line]:
         lines.append(Text("brief.tablets_unknown"))
     else:
         values: dict[str, object] = {
-            "share": staff_queries.percent(found.taken_share),
+            "share": adherence.percent(found.taken_share),
             "days": found.ordered_days,
             "unknown": found.unknown,
             "gap": found.longest_gap,
         }
         lines.append(Text("brief.tablets", values))
+        lines.append(tablet_counts.counts_line(work, subject, found.first_on, found.last_on))
     statuses = dose_days.statuses(work.session, subject, work.today, work.today)
     if statuses[work.today] is DoseStatus.HELD:
         lines.append(Text("brief.tablets_held"))
@@ -295,17 +296,8 @@ def _cases_line(work: Work, subject: Subject) -> Text:
     return Text("brief.cases", {"cases": Lines(open_ones, between=", ")}) if open_ones else Text("brief.no_cases")
 
 
-def open_reviews(work: Work, subject: Subject) -> Sequence[DoseReview]:
-    """Return the questions about a dose that no investigator has answered, the oldest first."""
-    return work.session.exec(
-        select(DoseReview)
-        .where(DoseReview.subject_id == subject.id, DoseReview.state == "open")
-        .order_by(col(DoseReview.opened_at), col(DoseReview.id))
-    ).all()
-
-
 def _reviews_line(work: Work, subject: Subject) -> list[Line]:
-    found = open_reviews(work, subject)
+    found = sorted(dose_reviews.open_of(work.session, subject), key=lambda each: each.opened_at)
     if not found:
         return []
     since = Day(reach.day_of(work, found[0].opened_at), "plain_day")
@@ -355,11 +347,7 @@ def _newest(work: Work, subject: Subject) -> Line:
     newest: dict[str, Measurement] = {}
     for row in measurements.counting(work.session, subject.id or 0):
         newest[row.measure] = row
-    weight = work.session.exec(
-        select(Weight)
-        .where(Weight.subject_id == subject.id)
-        .order_by(col(Weight.measured_on).desc(), col(Weight.id).desc())
-    ).first()
+    weight = measurements.weight_on(work.session, subject, work.today)
     parts: list[Line] = []
     if weight is None:
         parts.append(_unknown("weight"))

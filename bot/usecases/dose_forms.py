@@ -16,6 +16,7 @@ from bot.usecases import (
     dose_changes,
     dose_days,
     dose_orders,
+    dose_reviews,
     enrol,
     escalate,
     forms,
@@ -239,6 +240,7 @@ def _finish(work: Work, values: Values) -> None:
     entry = _entered(work, values)
     should_be_told = dose_changes.words(work, subject, entry) is not None
     told = dose_changes.record(work, subject, entry)
+    dose_reviews.look_at_order(work, subject)
     if told:
         how = Text("dose_order.told")
     elif should_be_told:
@@ -253,6 +255,7 @@ def _finish_taking_back(work: Work, values: Values) -> None:
     if (subject := _overtaken(work, values)) is None:
         return
     shown = dose_changes.take_back(work, subject, _entry_of(work, values["entry"]), values["reason"])
+    dose_reviews.look_at_order(work, subject)
     how = _to_phone(work, subject) if shown else Text("dose_order.not_told_before")
     work.answer("dose_order.taken_back", code=subject.code, told=how)
     dose_card.show(work, subject)

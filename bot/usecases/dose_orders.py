@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlmodel import col, select
-
 from bot.domain.dosing import BandPosition, Change, Formulation, against_band, band_for, daily_mg, mg_per_kg, standing
 from bot.domain.dosing import DoseOrder as OrderRule
 from bot.domain.judging import PLATELETS, UNKNOWN
@@ -24,7 +22,7 @@ PLT = "plt"
 
 def order_values(work: Work, subject: Subject, order: DoseOrder, on: date | None = None) -> dict[str, object]:
     """Return what the text ``patient.tablets`` shows of an order, per kg by the weight known on a day (today)."""
-    weight = weight_on(work, subject, on or work.today)
+    weight = measurements.weight_on(work.session, subject, on or work.today)
     return {
         **as_ordered(order),
         "mg": number(daily_mg(_rule(order))),
@@ -52,12 +50,6 @@ def _rule(order: DoseOrder) -> OrderRule:
     )
 
 
-def weight_on(work: Work, subject: Subject, on: date) -> Weight | None:
-    """Return the newest weight that was measured on or before a day; of one day the one entered last."""
-    query = select(Weight).where(Weight.subject_id == subject.id, Weight.measured_on <= on)
-    return work.session.exec(query.order_by(col(Weight.measured_on).desc(), col(Weight.id).desc())).first()
-
-
 def platelets_on(work: Work, subject: Subject, on: date) -> Measurement | None:
     """Return the newest verified platelet count that was drawn on or before a day."""
     known = measurements.verified(work.session, subject.id or 0, (PLT,))
@@ -66,7 +58,7 @@ def platelets_on(work: Work, subject: Subject, on: date) -> Measurement | None:
 
 def compared(work: Work, subject: Subject, order: DoseOrder, on: date) -> list[Text]:
     """Return for staff what an order is a day, per kg, and against the protocol's band, as known on a day."""
-    rule, weight = _rule(order), weight_on(work, subject, on)
+    rule, weight = _rule(order), measurements.weight_on(work.session, subject, on)
     lines = [Text("dose_order.per_day", {"mg": number(daily_mg(rule))})]
     if weight is None:
         lines.append(Text("dose_order.no_weight", {"day": Day(on)}))

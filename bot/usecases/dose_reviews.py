@@ -29,7 +29,6 @@ from bot.store import visits as planned
 from bot.store.models import (
     Account,
     AgendaItem,
-    DoseChange,
     DoseOrder,
     DoseReview,
     Escalation,
@@ -181,19 +180,10 @@ def _reference(work: Work, subject: Subject, row: Measurement) -> Weight | None:
     order = dose_days.order_on(work.session, subject, work.today)
     ordered_on = None if order is None else order.ordered_at.astimezone(work.settings.zone).date()
     if ordered_on is not None and ordered_on < row.taken_on:
-        of_order = weight_on(work.session, subject, ordered_on)
+        of_order = stored.weight_on(work.session, subject, ordered_on)
         if of_order is not None:
             return of_order
-    return weight_on(work.session, subject, row.taken_on - timedelta(days=1))
-
-
-def weight_on(session: Session, subject: Subject, on: date) -> Weight | None:
-    """Return the weight that was the newest on a day."""
-    return session.exec(
-        select(Weight)
-        .where(Weight.subject_id == subject.id, Weight.measured_on <= on)
-        .order_by(col(Weight.measured_on).desc(), col(Weight.id).desc())
-    ).first()
+    return stored.weight_on(work.session, subject, row.taken_on - timedelta(days=1))
 
 
 def _open_about_value(
@@ -227,7 +217,7 @@ def _about(work: Work, subject: Subject, beginning: str) -> Sequence[DoseReview]
 
 
 def _order_facts(work: Work, subject: Subject) -> dict[str, Any]:
-    order, weight = in_force(work, subject), weight_on(work.session, subject, work.today)
+    order, weight = in_force(work, subject), stored.weight_on(work.session, subject, work.today)
     if order is None:
         return {"order": None}
     return {"order": order.id, "daily_mg": str(daily(order)), "kg": str(weight.kg) if weight else None}
@@ -249,18 +239,12 @@ def _standing(work: Work, subject: Subject, day: date) -> Unordered | None:
     """Return why tablets are not ordered on a day, or None if they are."""
     if not work.protocol.arms[subject.arm].tablets:
         return Unordered.OTHER_ARM
-    last = work.session.exec(
-        select(DoseChange)
-        .where(DoseChange.subject_id == subject.id, col(DoseChange.void).is_(False), DoseChange.from_on <= day)
-        .order_by(col(DoseChange.from_on).desc(), col(DoseChange.id).desc())
-    ).first()
-    order = dose_days.order_on(work.session, subject, day)
-    if last is not None and last.what == HOLD:
-        return Unordered.HELD
-    # A new order after an end begins anew.
-    if last is not None and last.what == STOP and (order is None or order.ordered_at <= last.recorded_at):
+    holds = dose_days.standing_on(work.session, subject, day)
+    if holds.stopped_by is not None:
         return Unordered.STOPPED
-    return Unordered.NO_ORDER if order is None else None
+    if holds.held_by is not None:
+        return Unordered.HELD
+    return Unordered.NO_ORDER if holds.order is None else None
 
 
 def _open(
@@ -299,7 +283,7 @@ def _waiting_on_void(work: Work, subject: Subject) -> list[DoseReview]:
 
 
 def _of_order(work: Work, subject: Subject, *, from_values: bool = False) -> list[DoseReview]:
-    order, weight = in_force(work, subject), weight_on(work.session, subject, work.today)
+    order, weight = in_force(work, subject), stored.weight_on(work.session, subject, work.today)
     counts = stored.verified(work.session, subject.id or 0, (PLT,))
     if order is None or weight is None or not counts:
         return []

@@ -157,6 +157,8 @@ def _buttons(work: Work, review: DoseReview) -> list[list[Button]]:
     if review.case_id is not None:
         rows.append(escalate.to_case(work.session.get_one(Escalation, review.case_id)))
     subject = work.session.get_one(Subject, review.subject_id)
+    if work.protocol.arms[subject.arm].tablets:
+        rows.append([Button("patient.button.dose", "dose.open", {"subject": subject.id})])
     rows.append([Button("labs.button.list", "labs.list", {"subject": subject.id})])
     rows.append([Button("review.button.all", "review.page", {"page": 0})])
     rows.append(screens.back_to(subject))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.domain.adherence import DoseStatus, whole_percent
+from bot.domain.dosing import standing
 from bot.domain.parsing import Reading, Unreadable, parse_date, parse_whole_number, plain
 from bot.domain.roles import CLINICAL
 from bot.domain.tablet_counts import (
@@ -26,7 +27,7 @@ from bot.domain.tablet_counts import (
 from bot.domain.visits import InFuture
 from bot.store import audit
 from bot.store import tablet_counts as stored
-from bot.store.models import DoseOrder, Subject, TabletCount
+from bot.store.models import Subject, TabletCount
 from bot.texts import number
 from bot.usecases import cases, dose_days, forms, owning, reasons, record_visit, screens
 from bot.usecases.forms import Choice, Field, Form, Values
@@ -150,15 +151,11 @@ def _ordered(work: Work, subject: Subject, first_on: date, last_on: date) -> dic
     for day, status in dose_days.statuses(work.session, subject, first_on, last_on).items():
         if status in (DoseStatus.HELD, DoseStatus.NOT_ORDERED):
             continue
-        order = next((each for each in orders if _covers(each, day)), None)
+        order = standing(orders, (), day).order
         if order is not None:
             units = order.tablets * order.times_a_day
             found.setdefault(order.strength_mg, {})[day] = OrderedDay(units, status)
     return found
-
-
-def _covers(order: DoseOrder, day: date) -> bool:
-    return not order.void and order.from_on <= day and (order.until_on is None or day <= order.until_on)
 
 
 def _line(work: Work, strength: int, found: Counted | CannotSay) -> Text | Lines:

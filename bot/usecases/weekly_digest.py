@@ -138,7 +138,7 @@ def _to_do(work: Work, facts: WeekFacts) -> tuple[list[Line], list[list[Button]]
         rows.append([Button("weekly.button.silent", "silent.page", {"page": 0})])
     if facts.reviews:
         lines.append(Text("weekly.reviews", {"n": len(facts.reviews), "codes": _codes(facts.reviews)}))
-    tablets, rule = facts.tablets, work.protocol.weekly_digest
+    tablets, rule = facts.tablets, work.protocol.adherence
     if tablets.below:
         shares = _codes([f"{code} {_percent(share)}" for code, share in tablets.below])
         lines.append(Text("weekly.below", {"percent": rule.below_percent, "n": len(tablets.below), "codes": shares}))
@@ -207,7 +207,7 @@ def _ahead(facts: WeekFacts) -> list[Line]:
 def _picture(work: Work, facts: WeekFacts) -> dict[str, Any]:
     """Return what the picture shows, in the language of whoever reads it."""
     locale = work.caller.locale
-    tablets, rule = facts.tablets, work.protocol.weekly_digest
+    tablets, rule = facts.tablets, work.protocol.adherence
     of_tiles = (
         facts.open_cases,
         len(facts.overdue),

@@ -11,10 +11,9 @@ from bot.domain.visits import VisitKind, VisitStatus
 from bot.store import visits as stored
 from bot.store import weekly
 from bot.store.models import Subject
-from bot.usecases import brief, dose_days, due, escalate, kpi_facts, reach
+from bot.usecases import adherence, due, escalate, kpi_facts, reach
 from bot.work import Work
 
-RAN_OUT = "RAN_OUT"
 AHEAD_DAYS = 7
 LATE = (VisitStatus.LATE, VisitStatus.VERY_LATE)
 
@@ -106,31 +105,25 @@ def gather(work: Work, first_on: date, last_on: date) -> WeekFacts:
         waiting=waiting_now(open_now, work.now),
         overdue=list(dict.fromkeys(late)),
         silent=silent,
-        tablets=tablets(work, first_on, last_on),
+        tablets=tablets(work),
         reviews=list(weekly.open_reviews(session)),
         ahead=_ahead(work, today, ends),
         closures=work.clinic.closures(today, ends, at_least=1),
     )
 
 
-def tablets(work: Work, first_on: date, last_on: date) -> Tablets:
-    """Return whose tablets are below the share, not known, or ran out between two days."""
-    rule = work.protocol.weekly_digest
-    arms = [arm.code for arm in work.protocol.arms.values() if arm.tablets]
+def tablets(work: Work) -> Tablets:
+    """Return whose tablets the table of the site points out: below the share, not known, or ran out."""
     below: list[tuple[str, Fraction]] = []
     unknown: list[tuple[str, Fraction]] = []
     ran_out: list[str] = []
-    for subject in weekly.taking(work.session, arms):
-        found = brief.adherence_of(work, subject, rule.adherence_days)
-        if found is None or found.taken_share is None or found.unknown_share is None:
-            continue
-        if found.taken_share < Fraction(rule.below_percent, 100):
-            below.append((subject.code, found.taken_share))
-        if found.unknown_share > Fraction(rule.unknown_above_percent, 100):
-            unknown.append((subject.code, found.unknown_share))
-        reports = dose_days.reports_of(work.session, subject, first_on, last_on).values()
-        if any(RAN_OUT in report.reasons for report in reports):
-            ran_out.append(subject.code)
+    for row in adherence.of_site(work.session, work.deps, work.today):
+        if row.is_below and row.recent is not None and row.recent.taken_share is not None:
+            below.append((row.code, row.recent.taken_share))
+        if row.is_silent and row.recent is not None and row.recent.unknown_share is not None:
+            unknown.append((row.code, row.recent.unknown_share))
+        if row.ran_out_on is not None:
+            ran_out.append(row.code)
     below.sort(key=lambda each: each[1])
     unknown.sort(key=lambda each: -each[1])
     return Tablets(below, unknown, ran_out)

@@ -128,8 +128,6 @@ BROKEN = [
                  id="a brief of values that there are not"),
     pytest.param("reminders.yaml", 'brief: {at: "07:30"', 'brief: {at: "18:00"', "brief", "before visit_day_ends",
                  id="a brief after the visit"),
-    pytest.param("reminders.yaml", "below_percent: 80", "below_percent: 0", "weekly_digest", "between 0 and 100",
-                 id="a share below nothing"),
     pytest.param("reminders.yaml", 'weekly_digest: {at: "08:30"', 'weekly_digest: {at: "07:30"', "weekly_digest",
                  "quiet hours", id="a weekly digest at night"),
     pytest.param("protocol.yaml", "plt_below: 50", "plt_below: 60", "dose_band 50", "overlap",

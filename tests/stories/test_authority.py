@@ -126,7 +126,6 @@ async def plausible(study: Study) -> dict[str, Any]:
         "day": "2026-11-02",
         "days": 28,
         "to": "daily",
-        "all": True,
         "clock": (await rows(study.stage, SeriousClock))[0].id,
         "drill": (await rows(study.stage, Drill))[0].id,
         "doubt": (await rows(study.stage, Doubt))[0].id,

@@ -11,7 +11,7 @@ from bot.domain.roles import Role
 from bot.store.models import LabRelease, Measurement, OutboxMessage
 from bot.story.people import Person
 from bot.story.stage import Stage
-from bot.usecases import measured, tablets
+from bot.usecases import dose_reports, measured
 from bot.usecases.staff_queries import find
 from bot.work import Work
 from tests.people import Study, staff, study
@@ -23,7 +23,7 @@ async def said(stage: Stage, days: dict[date, str]) -> None:
 
     def keep(work: Work) -> None:
         for day, status in days.items():
-            tablets.keep(work, find(work, "S-001"), day, status)
+            dose_reports.keep(work, find(work, "S-001"), day, status)
 
     await stage.within(keep)
 

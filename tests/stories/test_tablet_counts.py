@@ -10,7 +10,7 @@ from bot.domain.roles import Role
 from bot.store.models import AgendaItem, Evidence, OutboxMessage, TabletCount
 from bot.story.people import Person
 from bot.story.stage import Stage
-from bot.usecases import dose_days, home_count, tablet_counts, tablets
+from bot.usecases import dose_days, dose_reports, home_count, tablet_counts
 from bot.usecases.staff_queries import find
 from bot.work import Work
 from tests.people import Study, staff, study
@@ -41,7 +41,7 @@ async def takes(stage: Stage, first: date, letters: str) -> None:
     def keep(work: Work) -> None:
         for number, letter in enumerate(letters):
             if letter in statuses:
-                tablets.keep(work, find(work, "S-001"), first + timedelta(days=number), statuses[letter])
+                dose_reports.keep(work, find(work, "S-001"), first + timedelta(days=number), statuses[letter])
 
     await stage.within(keep)
 
