@@ -110,8 +110,7 @@ def summary(work: Work, subject: Subject, found: Summary, now: Summary) -> Text:
             "unknown": period.unknown,
             "gap": period.longest_gap,
             "more": Lines([_now(work, now), _coverage(found), Text("adherence.late", {"n": found.late}), *extra]),
-            "reasons": _reasons(work, found),
-            "history": _history(work, subject),
+            "reasons": Lines([_reasons(work, found), Text("adherence.ordered", {"lines": _history(work, subject)})]),
         },
     )
 
