@@ -24,11 +24,12 @@ from bot.domain.dose_spans import spans
 from bot.domain.participation import ParticipationState
 from bot.domain.reminders import daily_at
 from bot.domain.supply import Coverage, coverage
+from bot.domain.tablet_counts import CountKind
 from bot.store.models import DoseChange, DoseMonth, DoseOrder, DoseReport, Subject, SubjectChange, TabletCount
 from bot.usecases import dose_days
 
 A_DAY = timedelta(days=1)
-DISPENSED = "dispensed"  # bot.domain.tablet_counts.CountKind
+
 DAILY = "daily"  # an answer to the question of a day; one given weekly or told to staff is not late
 RHYTHM = "dose_rhythm"
 
@@ -184,7 +185,7 @@ def _coverage(session: Session, subject: Subject, first_on: date, last_on: date)
     newest: dict[str, TabletCount] = {}
     for count in session.exec(
         select(TabletCount)
-        .where(TabletCount.subject_id == subject.id, TabletCount.kind == DISPENSED)
+        .where(TabletCount.subject_id == subject.id, TabletCount.kind == CountKind.DISPENSED)
         .order_by(col(TabletCount.version))
     ).all():
         newest[count.occasion] = count

@@ -97,22 +97,18 @@ def summary(work: Work, subject: Subject, found: Summary, now: Summary) -> Text:
             "first": Day(period.first_on, "short_day"),
             "last": Day(period.last_on, "short_day"),
             "share": percent(period.taken_share),
-            "known": percent(period.known_share),
-            "silent": percent(period.unknown_share),
+            "said": Text(
+                "adherence.said",
+                {"unknown": percent(period.unknown_share), "known": percent(period.known_share)},
+            ),
             "ordered": period.ordered_days,
             "taken": period.taken,
             "partly": period.partly,
             "not_taken": period.not_taken,
             "unknown": period.unknown,
             "gap": period.longest_gap,
-<<<<<<< HEAD
             "more": Lines([_now(work, now), _coverage(found), Text("adherence.late", {"n": found.late}), counted]),
-            "reasons": _reasons(work, found),
-            "history": _history(work, subject),
-=======
-            "more": Lines([_now(work, now), _coverage(found), Text("adherence.late", {"n": found.late}), *extra]),
             "reasons": Lines([_reasons(work, found), Text("adherence.ordered", {"lines": _history(work, subject)})]),
->>>>>>> h-adherence
         },
     )
 

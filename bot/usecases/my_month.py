@@ -99,6 +99,8 @@ def _calendar(work: Work, month: date, known: dict[date, DoseStatus]) -> dict[st
         "days": {day.isoformat(): status.value for day, status in known.items()},
         "legend": {status.value: work.text(f"month.legend.{status}") for status in used},
         "figures": [],
+        "weeks": {},
+        "week": "",
         "marks": {},
         "mark_legend": [],
     }
