@@ -231,12 +231,15 @@ def _is_no_text(module: textscan._Module, node: ast.AST) -> bool:
     if isinstance(parent, ast.JoinedStr):
         return True
     if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
-        return parent.func.attr in ("record", "info", "warning", "error", "exception", "debug", "getLogger")
+        return parent.func.attr in ("record", "info", "warning", "error", "exception", "debug", "getLogger", "files")
     if isinstance(parent, ast.Call):
         # The kind of a dialogue and the prefix of its field names.
         return getattr(parent.func, "id", "") in ("Form", "mapped_column", "ForeignKey", "Index")
     if isinstance(parent, ast.keyword):
         return parent.arg in ("foreign_key", "names")
+    if isinstance(parent, ast.BinOp):
+        # The name of a file in a folder.
+        return isinstance(parent.op, ast.Div)
     if isinstance(parent, ast.List):
         # Why a case was opened: the ids of rules, and of what is no rule.
         return True

@@ -10,6 +10,8 @@ from pydantic import ConfigDict
 
 from bot.protocol.load import ProtocolFaulty, ProtocolProblem, read
 
+FILE = "sdtm.yaml"
+
 STRICT = ConfigDict(extra="forbid")
 
 
@@ -141,7 +143,7 @@ def shape() -> Shape:
         ProtocolFaulty: with everything that is wrong with it.
     """
     problems: list[ProtocolProblem] = []
-    found = read(resources.files("bot.exports"), "sdtm.yaml", Shape, problems)
+    found = read(resources.files("bot.exports"), FILE, Shape, problems)
     if found is None:
         raise ProtocolFaulty(problems)
     return found

@@ -149,6 +149,11 @@ def tell_anew(work: Work, case: Escalation, summary: Summary, source: str) -> No
     told = [each for each in json.loads(case.summary) if each["source"] != source]
     case.summary = json.dumps([*told, _told(summary, source)], ensure_ascii=False)
     work.session.flush()
+    tell_paged(work, case)
+
+
+def tell_paged(work: Work, case: Escalation) -> None:
+    """Show whoever knows of a case how its words stand now."""
     joined = step(work, case, "joined")
     if case.pages or case.acknowledged_by_id is not None:
         _page(work, case, recipients(work, case), "case.page.more", f"more:{joined.id}")

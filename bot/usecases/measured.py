@@ -276,6 +276,10 @@ def _say_corrected(
         escalate.step(work, case, "value corrected", f"{values['old']} -> {number(new.value)}")
         rows = stored.of_occasion(work.session, new.occasion)
         if follow(work, subject, rows, Text("measure.line.corrected", values), *gone):
+            fell = Urgency(new.urgency or Urgency.GREEN).rank < Urgency(old.urgency or Urgency.GREEN).rank
+            if fell and not Urgency(new.urgency or Urgency.GREEN).is_red and case.acknowledged_by_id is None:
+                # What is less urgent pages nobody by itself, but who was paged for the old value has to know.
+                escalate.tell_paged(work, case)
             return
         left = [*lines(work, [row for row in rows if not row.void]), Text("measure.line.withdrawn", values), *gone]
         escalate.tell_anew(work, case, left, source)

@@ -123,7 +123,8 @@ def _order(work: Work, review: DoseReview) -> Text:
         return Text("review.no_order")
     kg, mg = review.facts.get("kg"), Decimal(review.facts["daily_mg"])
     values: dict[str, object] = {
-        "tablets": number(order.tablets * order.times_a_day),
+        "times": Text(f"dose.times.{order.times_a_day}"),
+        "tablets": number(order.tablets),
         "strength": order.strength_mg,
         "formulation": Text(f"formulation.{order.formulation}"),
         "mg": number(mg),

@@ -77,7 +77,7 @@ def test_a_closed_day_that_staff_insist_on_is_none_of_these(simulate: Simulate) 
 
 def test_a_third_message_of_a_day_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
     monkeypatch.setattr(polite, "room_today", lambda *_, **__: Room.SAY)
-    assert found(simulate, "more than 2 non-urgent messages", 25, {"a day: staff change the plan": 0.2})
+    assert found(simulate, "more than 2 non-urgent messages", 25, {"a day: staff change the plan": 0.2}, seed=2)
 
 
 def test_a_third_message_on_a_caregivers_phone_is_found(simulate: Simulate, monkeypatch: Patch) -> None:
@@ -170,7 +170,7 @@ def test_messages_after_withdrawal_are_found(simulate: Simulate, monkeypatch: Pa
 
 def test_tablets_asked_of_every_arm_are_found(simulate: Simulate, monkeypatch: Patch) -> None:
     monkeypatch.setattr(screens, "takes_tablets", lambda *_: True)
-    monkeypatch.setattr(dose_days, "order_on", lambda *_: object())
+    monkeypatch.setattr(tablets, "_to_take", lambda *_: True)
     monkeypatch.setattr(dose_days, "next_to_take", lambda _session, _subject, day, _ahead: day)
     assert found(simulate, "wrong arm", 3)
 

@@ -206,11 +206,11 @@ async def test_a_yellow_report_waits_for_half_past_eight_next_morning(study: Stu
     await study.boris.taps("report.button.nothing_else", "report.answer.none")
     assert study.boris.read("triage.yellow.next_working_day")
     await study.stage.until(datetime.fromisoformat("2026-11-03T08:29:59+08:00"))
-    assert nurse.new == []
+    assert (nurse.count("case.page"), nurse.count("case.digest")) == (0, 0)
     await study.stage.until(datetime.fromisoformat("2026-11-03T08:30:00+08:00"))
-    assert nurse.first("case.page")
-    assert nurse.new[0].silent
-    assert doctor.new == []
+    assert nurse.last("case.page")
+    assert nurse.new[-1].silent
+    assert (doctor.count("case.page"), doctor.count("case.digest")) == (0, 0)
 
 
 async def test_a_green_report_is_recorded_and_opens_no_case(study: Study) -> None:
