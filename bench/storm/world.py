@@ -331,6 +331,9 @@ class World:
             return case.id or 0, case.subject_id
 
         number, of = self.act(by, tell)
+        if (member := self.member_of.get(by)) is not None:
+            # Who enters a value is there again, and the bot has noticed.
+            self.judge.staff[member].cut_off = False
         if of != subject:
             self.judge.wrong("g", f"what subject {subject} told is in a case of subject {of}", self.now)
         self.judge.advance(self.now)

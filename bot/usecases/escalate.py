@@ -353,12 +353,15 @@ def reachable(work: Work, roles: Sequence[str]) -> list[tuple[StaffMember, Accou
 
 
 def page_failed(work: Work, message: OutboxMessage) -> None:
-    """Page every other clinician at once when no page of a red round can arrive."""
+    """Page others at once when no page of a round can arrive: of a red one every other clinician."""
     case = work.session.get_one(Escalation, message.about_id)
-    if not rules.awaits_acknowledgement(CaseState(case.state)) or not Urgency(case.urgency).is_red:
+    if not rules.awaits_acknowledgement(CaseState(case.state)):
         return
     pages = _of_this_round(work, case)
     if _arrives(pages):
+        return
+    if not Urgency(case.urgency).is_red:
+        _page_instead(work, case, message.account_id)
         return
     tried = {each.account_id for each in pages}
     others = [
@@ -383,17 +386,24 @@ def page_instead(work: Work, account_id: int) -> None:
     )
     cases = select(Escalation).where(col(Escalation.id).in_(left), col(Escalation.state).in_(rules.UNRESOLVED))
     for case in work.session.exec(cases.order_by(col(Escalation.id))).all():
-        if case.last_paged_at is None or not rules.awaits_acknowledgement(CaseState(case.state)):
-            continue
-        if _arrives(_of_this_round(work, case)):
-            continue
-        chain = rules.chain_from_dict(case.chain)
-        level = rules.level_paged(chain, case.chain_started_at, case.last_paged_at)
-        reached = on_call.whom(work, chain.steps[level].roles)
-        named = ", ".join(str(member.id) for member, _ in reached.people)
-        step(work, case, "paged", f"{level + 1}: {named}{reached.note}", BOT.label)
-        accounts = [account for _, account in reached.people]
-        _page(work, case, accounts, "case.page", f"{case.pages}:instead of {account_id}", stand_in=reached.line)
+        if rules.awaits_acknowledgement(CaseState(case.state)) and not _arrives(_of_this_round(work, case)):
+            _page_instead(work, case, account_id)
+
+
+def _page_instead(work: Work, case: Escalation, account_id: int) -> None:
+    """Page again the level that was paged last: whom it reaches now, without ``account_id``."""
+    if case.last_paged_at is None:
+        return
+    chain = rules.chain_from_dict(case.chain)
+    level = rules.level_paged(chain, case.chain_started_at, case.last_paged_at)
+    reached = on_call.whom(work, chain.steps[level].roles)
+    others = [each for each in reached.people if each[1].id != account_id and each[1].unreachable_at is None]
+    if not others:
+        return
+    named = ", ".join(str(member.id) for member, _ in others)
+    step(work, case, "paged", f"{level + 1}: {named}{reached.note}", BOT.label)
+    accounts = [account for _, account in others]
+    _page(work, case, accounts, "case.page", f"{case.pages}:instead of {account_id}", stand_in=reached.line)
 
 
 def _of_this_round(work: Work, case: Escalation) -> Sequence[OutboxMessage]:

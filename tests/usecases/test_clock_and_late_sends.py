@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.delivery.channel import NotSent, Outcome, Throttled, Unsure
+from bot.delivery.channel import NotSent, Outcome, Throttled, Unreachable, Unsure
 from bot.domain.urgency import Urgency
 from bot.store.models import AgendaItem, OutboxMessage
 from bot.usecases import escalate
@@ -91,3 +91,14 @@ def test_who_leaves_after_others_were_paged_causes_no_page(told: Ward) -> None:
     before = len(told.rows(OutboxMessage, purpose=escalate.PAGE))
     told.leaves("doctor")
     assert len(told.rows(OutboxMessage, purpose=escalate.PAGE)) == before
+
+
+@pytest.mark.req("DI-18")
+def test_a_page_that_can_wait_and_reaches_nobody_goes_to_others(ward: Ward) -> None:
+    ward.tells(Urgency.AMBER)
+    first = ward.claim()
+    ward.ends(first, Unreachable("blocked"))
+    ward.send()
+    sent = [each for each in ward.rows(OutboxMessage, purpose=escalate.PAGE) if each.state == "sent"]
+    assert sent
+    assert {each.account_id for each in sent}.isdisjoint({each.account_id for each in first})
