@@ -165,17 +165,23 @@ def consecutive_missed(statuses: Mapping[date, DoseStatus], until: date) -> int:
     for an unanswered question is not a missed dose. ``until`` is the last day that was
     settled: with a day still open for its answer the run would be 0.
     """
-    missed = 0
-    day = until
-    earliest = min(statuses, default=until)
+    return in_a_row(statuses, until, DoseStatus.NOT_TAKEN)
+
+
+def in_a_row(statuses: Mapping[date, DoseStatus], until: date, wanted: DoseStatus) -> int:
+    """Return how many days in a row, up to and including ``until``, have the status ``wanted``.
+
+    A day with nothing to take is passed over and does not count; any other day, an unknown one too, ends the run.
+    """
+    found, day, earliest = 0, until, min(statuses, default=until)
     while day >= earliest:
         status = _status(statuses, day)
-        if status is DoseStatus.NOT_TAKEN:
-            missed += 1
+        if status is wanted:
+            found += 1
         elif status not in _NOTHING_TO_TAKE:
             break
         day -= timedelta(days=1)
-    return missed
+    return found
 
 
 def adherence_flag(statuses: Mapping[date, DoseStatus], until: date, rule: AdherenceRule | None = None) -> Urgency:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from bot.domain.adherence import DoseStatus
+from bot.domain.adherence import DoseStatus, in_a_row
 from bot.errors import FollowupError
 
 
@@ -31,7 +31,6 @@ class Rhythm(StrEnum):
 
 _DAYS = {Rhythm.DAILY: 1, Rhythm.SECOND_DAY: 2, Rhythm.WEEKLY: 7}
 _LOWER = {Rhythm.DAILY: Rhythm.SECOND_DAY, Rhythm.SECOND_DAY: Rhythm.WEEKLY}
-_NOTHING_TO_TAKE = frozenset({DoseStatus.HELD, DoseStatus.NOT_ORDERED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +90,7 @@ def good_days(statuses: Mapping[date, DoseStatus], until: date) -> int:
 
     Days with nothing to take are passed over and do not count; an unknown day ends the streak.
     """
-    good, day, earliest = 0, until, min(statuses, default=until)
-    while day >= earliest:
-        status = statuses.get(day, DoseStatus.UNKNOWN)
-        if status is DoseStatus.TAKEN:
-            good += 1
-        elif status not in _NOTHING_TO_TAKE:
-            break
-        day -= timedelta(days=1)
-    return good
+    return in_a_row(statuses, until, DoseStatus.TAKEN)
 
 
 def fades(answered: Sequence[bool], rule: Fading) -> bool:

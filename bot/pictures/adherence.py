@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from bot.domain.adherence import DoseStatus
 from bot.errors import FollowupError
-from bot.pictures.canvas import png
+from bot.pictures.canvas import BLUE, PAPER, SOFT_TEXT, TEXT, VERMILLION, png
 from bot.pictures.fonts import drawable, fitted, font, wrap
 
 Box = tuple[float, float, float, float]
@@ -126,14 +126,9 @@ NUMBER_BOTTOM = 42  # Of a day's number, from the upper edge of its field.
 SHARES = 116  # Right of the weeks, for the share of each, where there are any.
 SMOOTH = 4  # Shapes are drawn this much larger and scaled down, for Pillow draws jagged edges.
 
-PAPER = "#FFFFFF"
-TEXT = "#1A1A1A"
-SOFT_TEXT = "#555555"
 PALE_TEXT = "#9A9A9A"
 RULE = "#C8C8C8"
 PANEL = "#F1F4F7"
-BLUE = "#0072B2"
-VERMILLION = "#B84300"
 GREY = "#7A7A7A"
 MARK_FILL = "#F0E442"
 

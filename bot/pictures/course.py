@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from bot.domain.course import State
 from bot.domain.urgency import Urgency
 from bot.errors import FollowupError
-from bot.pictures.canvas import png
+from bot.pictures.canvas import PAPER, SOFT_TEXT, TEXT, png
 from bot.pictures.fonts import drawable, fitted, font, wrap
 
 Draw = ImageDraw.ImageDraw
@@ -133,9 +133,6 @@ GAP = 3
 BETWEEN = 7  # Between two rows.
 SMOOTH = 4  # Shapes are drawn this much larger and scaled down, for Pillow draws jagged edges.
 
-PAPER = "#FFFFFF"
-TEXT = "#1A1A1A"
-SOFT_TEXT = "#555555"
 RULE = "#C8C8C8"
 BAND = "#F4F6F8"
 GREY = "#8A8A8A"

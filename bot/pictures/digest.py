@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from bot.errors import FollowupError
-from bot.pictures.canvas import png
+from bot.pictures.canvas import BLUE, PAPER, SOFT_TEXT, TEXT, png
 from bot.pictures.fonts import drawable, fitted, font, wrap
 
 Draw = ImageDraw.ImageDraw
@@ -32,11 +32,7 @@ HATCH = 14
 # Urgencies are told by their words here: without colour their signs are all the same.
 SIGNS = "● "
 
-PAPER = "#FFFFFF"
-TEXT = "#1A1A1A"
-SOFT_TEXT = "#555555"
 RULE = "#B8B8B8"
-BLUE = "#0072B2"
 DARK = "#3A2A20"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from bot.errors import FollowupError
-from bot.pictures.canvas import png
+from bot.pictures.canvas import BLUE, PAPER, SOFT_TEXT, TEXT, VERMILLION, png
 from bot.pictures.fonts import drawable, fitted, font, wrap
 
 Draw = ImageDraw.ImageDraw
@@ -27,13 +27,8 @@ SMOOTH = 3  # drawn so much larger and scaled down, for Pillow draws jagged edge
 DOT = 15
 SMALLEST = 1.0  # seconds; less is drawn here, for a logarithm has no zero
 
-PAPER = "#FFFFFF"
-TEXT = "#1A1A1A"
-SOFT_TEXT = "#555555"
 RULE = "#D5D5D5"
 PANEL = "#F1F4F7"
-BLUE = "#0072B2"
-VERMILLION = "#B84300"
 
 
 class WaitingNotDrawable(FollowupError):

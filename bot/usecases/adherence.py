@@ -108,7 +108,7 @@ def of(session: Session, deps: Deps, subject: Subject, first_on: date, last_on: 
 
     Days before the first question or answer are left out; None when no day is left.
     """
-    started_on = _started_on(session, subject)
+    started_on = begun_on(session, subject)
     if started_on is None or max(started_on, first_on) > last_on:
         return None
     first_on = max(started_on, first_on)
@@ -140,7 +140,7 @@ def of(session: Session, deps: Deps, subject: Subject, first_on: date, last_on: 
     )
 
 
-def _started_on(session: Session, subject: Subject) -> date | None:
+def begun_on(session: Session, subject: Subject) -> date | None:
     """Return the first day that was asked about or answered: the start of what can be counted."""
     months = select(DoseMonth).where(DoseMonth.subject_id == subject.id).order_by(col(DoseMonth.month_on)).limit(1)
     first = session.exec(months).first()

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.parsing import Reading, parse_date
+from bot.domain.parsing import Reading
 from bot.domain.roles import PHYSICIANS, Role
-from bot.domain.visits import InFuture, VisitKind, has_visits
+from bot.domain.visits import VisitKind, has_visits
 from bot.protocol.model import Arm
 from bot.store import audit, people, visits
 from bot.store.models import Dialogue, DoseOrder, Subject
@@ -16,6 +16,7 @@ from bot.usecases import (
     dose_days,
     dose_orders,
     enrol,
+    form_days,
     forms,
     history,
     home_count,
@@ -27,7 +28,6 @@ from bot.usecases import (
     tablets,
 )
 from bot.usecases.forms import Choice, Field, Form, Values
-from bot.usecases.refusals import DayTooFar
 from bot.usecases.requests import settle_visit
 from bot.work import Text, Work
 
@@ -175,23 +175,13 @@ def _arms(work: Work, values: Values) -> list[Choice]:
     return [Choice(arm.name, arm.code) for arm in work.protocol.arms.values() if arm.code != values["now"]]
 
 
-def past_days(work: Work, _values: Values) -> list[Choice]:
-    """Offer today and the two days before."""
-    days = [work.today - timedelta(days=back) for back in range(3)]
-    return [Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True) for day in days]
-
-
 def past_date(work: Work, _values: Values, text: str) -> Reading[str]:
     """Read the day on which something was decided.
 
     Raises:
         InFuture, DayTooFar: the day cannot be meant.
     """
-    reading = parse_date(text, work.today)
-    if reading.value > work.today:
-        raise InFuture(reading.value, work.today)
-    if reading.value < work.today - LONGEST_BACK:
-        raise DayTooFar
+    reading = form_days.past_date(work, text, LONGEST_BACK)
     return Reading(reading.value.isoformat(), reading.confirm, text)
 
 
@@ -208,7 +198,7 @@ def _begins_injections(work: Work, values: Values) -> bool:
 
 def _first_days(work: Work, _values: Values) -> list[Choice]:
     days = work.clinic.open_days(work.today, work.today + record_visit.OFFERED_AHEAD)[: record_visit.OFFERED]
-    return [Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True) for day in days]
+    return [form_days.choice(work, day) for day in days]
 
 
 def _first_on(work: Work, _values: Values, text: str) -> Reading[str]:
@@ -268,7 +258,7 @@ FORM = forms.register(
             Field(
                 "changed_on",
                 "arm.ask.changed_on",
-                past_days,
+                form_days.past_days,
                 past_date,
                 show=record_visit.show_day,
                 said_with=_said,

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from bot.domain.adherence import Adherence, DoseStatus
+from bot.domain.adherence import Adherence
 from bot.domain.course import State, Week, worst_since
 from bot.domain.judging import NO_TRANSFUSION, PLATELETS, RED_CELLS, UNKNOWN
 from bot.domain.measures import DIASTOLIC, SYSTOLIC
@@ -267,7 +267,7 @@ def _tablets_lines(work: Work, subject: Subject) -> list[Line]:
     if not work.protocol.arms[subject.arm].tablets:
         return []
     found = adherence_of(work, subject, work.protocol.brief.adherence_days)
-    order = dose_days.order_on(work.session, subject, work.today)
+    holds = dose_days.standing_on(work.session, subject, work.today)
     lines: list[Line] = []
     if found is None or not found.ordered_days:
         lines.append(Text("brief.tablets_unknown"))
@@ -280,10 +280,9 @@ def _tablets_lines(work: Work, subject: Subject) -> list[Line]:
         }
         lines.append(Text("brief.tablets", values))
         lines.append(tablet_counts.counts_line(work, subject, found.first_on, found.last_on))
-    statuses = dose_days.statuses(work.session, subject, work.today, work.today)
-    if statuses[work.today] is DoseStatus.HELD:
+    if holds.is_held:
         lines.append(Text("brief.tablets_held"))
-    elif order is None or statuses[work.today] is DoseStatus.NOT_ORDERED:
+    elif holds.to_take is None:
         lines.append(Text("brief.tablets_none"))
     return lines
 

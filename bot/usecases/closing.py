@@ -15,6 +15,7 @@ from bot.store.models import AgendaItem, Subject
 from bot.usecases import (
     arms,
     escalate,
+    form_days,
     forms,
     history,
     plan,
@@ -190,7 +191,7 @@ CLOSE_FORM = forms.register(
             Field(
                 "closed_on",
                 "closing.ask.closed_on",
-                arms.past_days,
+                form_days.past_days,
                 arms.past_date,
                 show=record_visit.show_day,
                 said_with=_said,

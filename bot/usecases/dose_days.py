@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from sqlalchemy import bindparam
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from bot.domain import dosing
 from bot.domain.adherence import DoseStatus
 from bot.store import reach
-from bot.store.models import DoseChange, DoseOrder, DosePrompted, DoseReport, Subject
+from bot.store.models import DoseChange, DoseOrder, DoseReport, Subject
 from bot.usecases import polite
-from bot.work import Work
 
 Standing = dosing.Standing[DoseOrder, DoseChange]
 WEEK = "week"  # in the key of a question about several days
@@ -117,12 +116,3 @@ def asked_in_vain(session: Session, subject: Subject) -> set[date]:
         for day in _days_of(key):
             put.setdefault(day, []).append(state)
     return {day for day, states in put.items() if reach.in_vain(states)}
-
-
-def started_on(work: Work, subject: Subject) -> date | None:
-    """Return the first day that was asked about or answered: the start of what can be counted."""
-    asked = work.session.exec(
-        select(func.min(DosePrompted.day_on)).where(DosePrompted.subject_id == subject.id)
-    ).one()
-    said = work.session.exec(select(func.min(DoseReport.day_on)).where(DoseReport.subject_id == subject.id)).one()
-    return min((day for day in (asked, said) if day is not None), default=None)

@@ -19,6 +19,7 @@ from bot.usecases import (
     dose_reviews,
     enrol,
     escalate,
+    form_days,
     forms,
     reasons,
     record_visit,
@@ -87,7 +88,7 @@ def _said(work: Work, values: Values) -> dict[str, object]:
 
 def _days(work: Work, values: Values) -> list[Choice]:
     days = [day for day in (work.today, work.today + timedelta(days=1)) if _may_begin(work, values, day)]
-    return [Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True) for day in days]
+    return [form_days.choice(work, day) for day in days]
 
 
 def _day(work: Work, values: Values, text: str) -> Reading[str]:

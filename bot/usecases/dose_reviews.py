@@ -230,7 +230,7 @@ def daily(order: DoseOrder) -> Decimal:
 
 def in_force(work: Work, subject: Subject) -> DoseOrder | None:
     """Return the order that the subject follows now: in force, and neither paused nor ended."""
-    if _standing(work, subject, work.today) is not None:
+    if not work.protocol.arms[subject.arm].tablets:
         return None
     return dose_days.order_on(work.session, subject, work.today)
 

@@ -23,7 +23,7 @@ from bot.domain.visits import IntervalNotAllowed, VisitKind, interval_allowed
 from bot.store import people
 from bot.store.models import DoseOrder, Subject, Weight
 from bot.texts import LOCALES
-from bot.usecases import forms, invite, plan
+from bot.usecases import form_days, forms, invite, plan
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import CodeTaken
 from bot.work import Day, Text, Work
@@ -276,10 +276,7 @@ def _has_tablets(work: Work, values: Values) -> bool:
 
 
 def _coming_days(work: Work, _values: Values) -> list[Choice]:
-    return [
-        Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True)
-        for day in (work.today + timedelta(days=ahead) for ahead in (0, 1, 2))
-    ]
+    return [form_days.choice(work, work.today + timedelta(days=ahead)) for ahead in (0, 1, 2)]
 
 
 def _days(work: Work, value: int) -> str:

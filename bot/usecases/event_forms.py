@@ -26,7 +26,7 @@ from bot.domain.roles import CLINICAL, PHYSICIANS
 from bot.domain.visits import InFuture
 from bot.store import adverse_events as stored
 from bot.store.models import AdverseEvent, SeriousClock, Subject
-from bot.usecases import events, forms, reasons, record_visit, reported, sae_clock
+from bot.usecases import events, form_days, forms, reasons, record_visit, reported, sae_clock
 from bot.usecases.events import DEFERASIROX, LUSPATERCEPT, MEDICINES, ONGOING
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayTooFar
@@ -275,11 +275,7 @@ def _days(work: Work, values: Values) -> list[Choice]:
     if source := values.get("source"):
         at = reported.find(work, _subject(work, values), source).received_at
         days.append(at.astimezone(work.settings.zone).date())
-    return [_day_choice(work, day) for day in sorted(set(days), reverse=True)]
-
-
-def _day_choice(work: Work, day: date) -> Choice:
-    return Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True)
+    return [form_days.choice(work, day) for day in sorted(set(days), reverse=True)]
 
 
 def _parse_onset(work: Work, _values: Values, text: str) -> Reading[str]:
@@ -294,7 +290,7 @@ def _parse_onset(work: Work, _values: Values, text: str) -> Reading[str]:
 def _end_days(work: Work, values: Values) -> list[Choice]:
     first = _onset(work, values)
     days = [work.today - timedelta(days=back) for back in range(3)]
-    return [Choice("event.ongoing", ONGOING), *(_day_choice(work, day) for day in days if day >= first)]
+    return [Choice("event.ongoing", ONGOING), *(form_days.choice(work, day) for day in days if day >= first)]
 
 
 def _parse_end(work: Work, values: Values, text: str) -> Reading[str]:
@@ -611,7 +607,7 @@ def _finish_dismissing(work: Work, values: Values) -> None:
 
 
 def _report_days(work: Work, _values: Values) -> list[Choice]:
-    return [_day_choice(work, work.today - timedelta(days=back)) for back in range(2)]
+    return [form_days.choice(work, work.today - timedelta(days=back)) for back in range(2)]
 
 
 def _report_times(work: Work, values: Values) -> list[Choice]:

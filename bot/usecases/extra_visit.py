@@ -6,7 +6,7 @@ from typing import Any
 from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import CLINICAL
 from bot.store.models import Subject
-from bot.usecases import forms, plan, record_visit, screens, staff_queries, visit_reminders
+from bot.usecases import form_days, forms, plan, record_visit, screens, staff_queries, visit_reminders
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.visit_names import named
 from bot.work import Day, Work
@@ -52,7 +52,7 @@ def _title(_work: Work, _values: Values, text: str) -> Reading[str]:
 
 def _days(work: Work, _values: Values) -> list[Choice]:
     days = work.clinic.open_days(work.today + timedelta(days=1), work.today + record_visit.OFFERED_AHEAD)[:OFFERED]
-    return [Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True) for day in days]
+    return [form_days.choice(work, day) for day in days]
 
 
 def _on(work: Work, _values: Values, text: str) -> Reading[str]:

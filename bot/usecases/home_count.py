@@ -11,7 +11,6 @@ from typing import Any
 from sqlmodel import func, select
 
 from bot.domain import reminders as reminder_rules
-from bot.domain.adherence import DoseStatus
 from bot.domain.parsing import Reading
 from bot.domain.participation import ParticipationState, may_be_asked
 from bot.domain.roles import SUBJECT_SIDE
@@ -73,7 +72,7 @@ def ask(work: Work, item: AgendaItem) -> str:
     subject, rule = work.session.get_one(Subject, item.about_id), work.protocol.tablets.counts
     if not may_be_asked(ParticipationState(subject.state)) or not screens.takes_tablets(work, subject):
         return "not to be asked"
-    if not _ordered_now(work, subject):
+    if dose_days.order_on(work.session, subject, work.today) is None:
         # It waits until the tablets are taken again, however long that is.
         pause = timedelta(days=rule.again_after_days)
         item.due_at, item.reason = item.due_at + pause, "nothing to take now"
@@ -106,11 +105,6 @@ def ask(work: Work, item: AgendaItem) -> str:
         phone=screens.phone(work),
     )
     return ASKED if readers else "nobody to ask"
-
-
-def _ordered_now(work: Work, subject: Subject) -> bool:
-    today = dose_days.statuses(work.session, subject, work.today, work.today)[work.today]
-    return today not in (DoseStatus.HELD, DoseStatus.NOT_ORDERED)
 
 
 def after_skipped(work: Work, item: AgendaItem) -> None:

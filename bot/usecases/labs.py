@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.judging import NO_TRANSFUSION, PLATELETS, RED_CELLS, UNKNOWN
 from bot.domain.measures import DIASTOLIC, SYSTOLIC, Doubt, Entered, Refused, Value, parse_many, parse_value
-from bot.domain.parsing import Reading, Unreadable, parse_date
+from bot.domain.parsing import Reading, Unreadable
 from bot.domain.roles import CLINICAL
-from bot.domain.visits import InFuture
 from bot.store import audit
 from bot.store import measurements as stored
 from bot.store.models import Measurement, Subject
-from bot.usecases import cases, forms, lab_release, measured, owning, reasons, record_visit, screens
+from bot.usecases import cases, form_days, forms, lab_release, measured, owning, reasons, record_visit, screens
 from bot.usecases.forms import Choice, Field, Form, Values
-from bot.usecases.refusals import DayTooFar
 from bot.work import Button, Day, Lines, Text, Work
 
 OUT = "out"  # the value was never this subject's
@@ -124,21 +122,6 @@ def _subject(work: Work, values: Values) -> Subject:
 
 def _said(work: Work, values: Values) -> dict[str, object]:
     return {"code": _subject(work, values).code}
-
-
-def _days(work: Work, _values: Values) -> list[Choice]:
-    days = [work.today - timedelta(days=back) for back in range(3)]
-    return [Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True) for day in days]
-
-
-def _day(work: Work, _values: Values, text: str) -> Reading[str]:
-    reading = parse_date(text, work.today)
-    if reading.value > work.today:
-        raise InFuture(reading.value, work.today)
-    if reading.value < work.today - record_visit.LONGEST_BACK:
-        raise DayTooFar
-    far = reading.value < work.today - record_visit.CONFIRM_BACK
-    return Reading(reading.value.isoformat(), reading.confirm or far, text)
 
 
 def _entered(work: Work, values: Values, text: str) -> Entered:
@@ -349,7 +332,15 @@ ENTER_FORM = forms.register(
     Form(
         "labs.enter",
         (
-            Field("on", "labs.ask.on", _days, _day, show=record_visit.show_day, said_with=_said, columns=3),
+            Field(
+                "on",
+                "labs.ask.on",
+                form_days.past_days,
+                form_days.recorded_date,
+                show=record_visit.show_day,
+                said_with=_said,
+                columns=3,
+            ),
             Field("values", "labs.ask.values", parse=_parse_values, show=_shown_values, said_with=_said),
             Field(
                 "rest",

@@ -7,7 +7,7 @@ from typing import Any
 from bot.domain.adherence import DoseStatus
 from bot.store import audit
 from bot.store.models import Subject
-from bot.usecases import dose_days, screens
+from bot.usecases import adherence, dose_days, screens
 from bot.work import Button, Lines, Text, Work
 
 # Nobody knows of these days; why the question did not arrive is nothing to the patient.
@@ -24,7 +24,7 @@ def show(work: Work, args: dict[str, Any] | None = None) -> None:
     if not screens.takes_tablets(work, subject):
         work.answer("tablets.not_for_you", phone=screens.phone(work))
         return
-    began_on = dose_days.started_on(work, subject)
+    began_on = adherence.begun_on(work.session, subject)
     rows: list[list[Button]] = []
     if began_on is None:
         work.answer("month.nothing_yet", _more(work, subject, rows))

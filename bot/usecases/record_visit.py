@@ -7,19 +7,17 @@ from typing import Any
 
 from bot.domain.parsing import Reading, parse_date
 from bot.domain.roles import CLINICAL
-from bot.domain.visits import Deviation, InFuture, TooEarly, VisitKind
+from bot.domain.visits import Deviation, TooEarly, VisitKind
 from bot.store import visits as stored
 from bot.store.models import Subject, Visit
-from bot.usecases import forms, plan, reasons, recorded, records, screens, visit_reminders, visits
+from bot.usecases import form_days, forms, plan, reasons, recorded, records, screens, visit_reminders, visits
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayHasPassed, DayTooFar
 from bot.usecases.requests import settle_visit
 from bot.usecases.visit_names import named
 from bot.work import Button, Day, Keyboard, Lines, Text, Work
 
-# A date outside these is a slip: nobody records a visit of last year or plans one for the next.
-LONGEST_BACK = timedelta(days=180)
-CONFIRM_BACK = timedelta(days=30)
+# A date beyond is a slip: nobody plans a visit for the next year.
 LONGEST_AHEAD = timedelta(days=120)
 OFFERED_AHEAD = timedelta(days=35)
 OFFERED = 6
@@ -133,7 +131,7 @@ def _past_days(work: Work, values: Values) -> list[Choice]:
     visit, subject = _visit(work, values)
     days = [work.today - timedelta(days=back) for back in range(3)]
     return [
-        _choice(work, day)
+        form_days.choice(work, day)
         for day in days
         if visit.kind != VisitKind.INJECTION or not records.is_too_near(work, subject, day, _besides(values))
     ]
@@ -143,17 +141,13 @@ def _coming_days(work: Work, values: Values) -> list[Choice]:
     visit, _ = _visit(work, values)
     days = work.clinic.open_days(work.today + timedelta(days=1), work.today + OFFERED_AHEAD)
     fitting = [day for day in days if day != visit.target_on and _allowed(work, values, day)][:OFFERED]
-    return [_choice(work, day) for day in fitting]
+    return [form_days.choice(work, day) for day in fitting]
 
 
 def _new_days(work: Work, values: Values) -> list[Choice]:
     visit, _ = _visit(work, values)
     none = [] if visit.kind in RECURRING else [Choice("visit.button.no_new_day", None)]
     return [*_coming_days(work, values), *none]
-
-
-def _choice(work: Work, day: date) -> Choice:
-    return Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True)
 
 
 def _allowed(work: Work, values: Values, day: date) -> bool:
@@ -172,17 +166,13 @@ def _check_new_day(work: Work, values: Values, day: date) -> None:
 
 
 def _past_date(work: Work, values: Values, text: str) -> Reading[str]:
-    reading = parse_date(text, work.today)
-    if reading.value > work.today:
-        raise InFuture(reading.value, work.today)
-    if reading.value < work.today - LONGEST_BACK:
-        raise DayTooFar
+    reading = form_days.past_date(work, text)
     visit, subject = _visit(work, values)
     kind, besides = VisitKind(visit.kind), _besides(values)
     if not records.may_override(work):
         records.check_held(work, subject, kind, reading.value, besides=besides)
     near = kind is VisitKind.INJECTION and records.is_too_near(work, subject, reading.value, besides)
-    far = reading.value < work.today - CONFIRM_BACK
+    far = form_days.is_far(work, reading.value)
     return Reading(reading.value.isoformat(), reading.confirm or far or near, text)
 
 

@@ -1,21 +1,18 @@
 """How do staff see which doses are to be looked at, and how does a physician conclude it?"""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.dose_reviews import ReviewKind, ReviewState
-from bot.domain.parsing import Reading, parse_date
+from bot.domain.parsing import Reading
 from bot.domain.roles import CLINICAL, PHYSICIANS
-from bot.domain.visits import InFuture
 from bot.store import audit, people
 from bot.store import measurements as stored
 from bot.store.models import DoseOrder, DoseReview, Escalation, Measurement, Subject
 from bot.texts import number
-from bot.usecases import cases, dose_reviews, escalate, forms, owning, reasons, record_visit, screens
+from bot.usecases import cases, dose_reviews, escalate, form_days, forms, owning, reasons, record_visit, screens
 from bot.usecases.forms import Choice, Field, Form, Values
-from bot.usecases.refusals import DayTooFar
 from bot.usecases.values import shown, value_of
 from bot.work import Button, Day, Lane, Lines, Text, Work
 
@@ -282,11 +279,6 @@ def _about(work: Work, values: Values) -> dict[str, object]:
     return {"code": work.session.get_one(Subject, values["subject"]).code}
 
 
-def _days(work: Work, _values: Values) -> Sequence[Choice]:
-    days = [work.today - timedelta(days=back) for back in range(3)]
-    return [Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True) for day in days]
-
-
 def _parse_day(work: Work, _values: Values, text: str) -> Reading[str]:
     """Read the day.
 
@@ -295,11 +287,7 @@ def _parse_day(work: Work, _values: Values, text: str) -> Reading[str]:
         InFuture: it has not come yet.
         DayTooFar: it lies too far back.
     """
-    reading = parse_date(text, work.today)
-    if reading.value > work.today:
-        raise InFuture(reading.value, work.today)
-    if reading.value < work.today - record_visit.LONGEST_BACK:
-        raise DayTooFar
+    reading = form_days.past_date(work, text)
     return Reading(reading.value.isoformat(), reading.confirm, text)
 
 
@@ -320,7 +308,7 @@ REPORT = forms.register(
             Field(
                 "on",
                 "review.ask.taken_on",
-                _days,
+                form_days.past_days,
                 _parse_day,
                 show=record_visit.show_day,
                 said_with=_about,

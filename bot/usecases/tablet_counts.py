@@ -5,13 +5,13 @@ A gap between count and report is a line for staff, never a reproach and never a
 
 import secrets
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.adherence import DoseStatus, whole_percent
 from bot.domain.dosing import standing
-from bot.domain.parsing import Reading, Unreadable, parse_date, parse_whole_number, plain
+from bot.domain.parsing import Reading, Unreadable, parse_whole_number, plain
 from bot.domain.roles import CLINICAL
 from bot.domain.tablet_counts import (
     CannotSay,
@@ -24,14 +24,12 @@ from bot.domain.tablet_counts import (
     gap,
     most_there,
 )
-from bot.domain.visits import InFuture
 from bot.store import audit
 from bot.store import tablet_counts as stored
 from bot.store.models import Subject, TabletCount
 from bot.texts import number
-from bot.usecases import cases, dose_days, forms, owning, reasons, record_visit, screens
+from bot.usecases import cases, dose_days, form_days, forms, owning, reasons, record_visit, screens
 from bot.usecases.forms import Choice, Field, Form, Values
-from bot.usecases.refusals import DayTooFar
 from bot.work import Button, Day, Lines, Text, Work
 
 OUT = "out"  # the count was never this subject's
@@ -268,21 +266,6 @@ def _kinds(_work: Work, _values: Values) -> list[Choice]:
     return [Choice(f"counts.kind.{kind}", kind.value) for kind in CountKind]
 
 
-def _days(work: Work, _values: Values) -> list[Choice]:
-    days = [work.today - timedelta(days=back) for back in range(3)]
-    return [Choice(work.texts.short_day(day, work.caller.locale), day.isoformat(), plain=True) for day in days]
-
-
-def _day(work: Work, _values: Values, text: str) -> Reading[str]:
-    reading = parse_date(text, work.today)
-    if reading.value > work.today:
-        raise InFuture(reading.value, work.today)
-    if reading.value < work.today - record_visit.LONGEST_BACK:
-        raise DayTooFar
-    far = reading.value < work.today - record_visit.CONFIRM_BACK
-    return Reading(reading.value.isoformat(), reading.confirm or far, text)
-
-
 def _strengths(work: Work, values: Values) -> list[Choice]:
     """Return the strengths of the subject's orders, the newest first, and then the others there are."""
     own = [order.strength_mg for order in dose_days.orders_of(work.session, _subject(work, values)) if not order.void]
@@ -425,7 +408,15 @@ ENTER_FORM = forms.register(
                 show=lambda _work, kind: Text(f"counts.kind.{kind}"),
                 said_with=_said,
             ),
-            Field("on", "counts.ask.on", _days, _day, show=record_visit.show_day, said_with=_said, columns=3),
+            Field(
+                "on",
+                "counts.ask.on",
+                form_days.past_days,
+                form_days.recorded_date,
+                show=record_visit.show_day,
+                said_with=_said,
+                columns=3,
+            ),
             Field(
                 "strength",
                 "counts.ask.strength",

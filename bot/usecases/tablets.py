@@ -92,8 +92,7 @@ def _pointless(work: Work, subject: Subject, day: date, *, weekly: bool = False)
 
 def _to_take(work: Work, subject: Subject, day: date) -> bool:
     """Tell whether tablets were to be taken on a day: ordered, and not paused by a doctor."""
-    status = dose_days.statuses(work.session, subject, day, day)[day]
-    return status not in (DoseStatus.HELD, DoseStatus.NOT_ORDERED)
+    return dose_days.order_on(work.session, subject, day) is not None
 
 
 def ask_too(work: Work, subject: Subject) -> date | None:

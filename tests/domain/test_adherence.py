@@ -17,17 +17,9 @@ from bot.domain.adherence import (
     consecutive_missed,
     whole_percent,
 )
+from tests.domain.letters import LETTERS
 
 FIRST = date(2026, 3, 2)
-LETTERS = {
-    "T": DoseStatus.TAKEN,
-    "P": DoseStatus.PARTLY,
-    "M": DoseStatus.NOT_TAKEN,
-    "?": DoseStatus.UNKNOWN,
-    "X": DoseStatus.NOT_DELIVERED,
-    "H": DoseStatus.HELD,
-    "-": DoseStatus.NOT_ORDERED,
-}
 
 
 def days(letters: str) -> dict[date, DoseStatus]:

@@ -21,6 +21,7 @@ from bot.domain.tablet_counts import (
     gap,
     most_there,
 )
+from tests.domain.letters import LETTERS
 
 RULE = CountRule(
     ask_every_days=28,
@@ -34,15 +35,6 @@ RULE = CountRule(
 )
 DAY_1 = date(2026, 11, 2)
 OUT, BACK, HOME = CountKind.DISPENSED, CountKind.RETURNED, CountKind.AT_HOME
-LETTERS = {
-    "T": DoseStatus.TAKEN,
-    "P": DoseStatus.PARTLY,
-    "M": DoseStatus.NOT_TAKEN,
-    "?": DoseStatus.UNKNOWN,
-    "X": DoseStatus.NOT_DELIVERED,
-    "H": DoseStatus.HELD,
-    "-": DoseStatus.NOT_ORDERED,
-}
 
 
 def on(day: int) -> date:

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from bot.pictures import paint
-from bot.pictures.kpi import BLUE, PAPER, VERMILLION, WaitingNotDrawable
+from bot.pictures.canvas import BLUE, PAPER, VERMILLION
+from bot.pictures.kpi import WaitingNotDrawable
 
 MARKS = [[1, "1 秒"], [60, "1 分钟"], [3_600, "1 小时"], [86_400, "1 天"], [604_800, "7 天"]]
 LEGEND = {

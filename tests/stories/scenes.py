@@ -223,3 +223,10 @@ def fails_for(
         return await real(token, called, params, files)
 
     monkeypatch.setattr(stage.telegram, "exchange", exchange)
+
+
+async def jump(stage: Stage, moment: datetime) -> None:
+    """Let the bot be away until a moment, and come back."""
+    stage.clock.set(moment)
+    await stage.bot.tick()
+    await stage.settle()

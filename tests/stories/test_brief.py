@@ -20,18 +20,11 @@ from bot.usecases.staff_queries import find
 from bot.work import Work
 from tests.people import Study, staff, study
 from tests.stories.conftest import World
-from tests.stories.scenes import CHEST_PAIN, SITE, Watch, in_language, off_duty, resolve_all, rows, withdraw
+from tests.stories.scenes import CHEST_PAIN, SITE, Watch, in_language, jump, off_duty, resolve_all, rows, withdraw
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
     return datetime(2026, 11, day, hour, minute, tzinfo=SITE)
-
-
-async def jump(stage: Stage, moment: datetime) -> None:
-    """Let the bot be away until a moment, and come back."""
-    stage.clock.set(moment)
-    await stage.bot.tick()
-    await stage.settle()
 
 
 def briefs(someone: Person, since: Watch | None = None) -> list[ShownMessage]:

@@ -24,20 +24,13 @@ from bot.usecases.staff_queries import find
 from bot.usecases.weekly_facts import Tablets, WeekFacts
 from bot.work import Text, Work
 from tests.people import Study, staff, study
-from tests.stories.scenes import SITE, Watch, rows
+from tests.stories.scenes import SITE, Watch, jump, rows
 
 FIRST, LAST = date(2026, 11, 2), date(2026, 11, 8)
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
     return datetime(2026, 11, day, hour, minute, tzinfo=SITE)
-
-
-async def jump(stage: Stage, moment: datetime) -> None:
-    """Let the bot be away until a moment, and come back."""
-    stage.clock.set(moment)
-    await stage.bot.tick()
-    await stage.settle()
 
 
 def digests(watch: Watch) -> list[ShownMessage]:
