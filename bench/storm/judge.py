@@ -441,6 +441,10 @@ class Judge:
         if number in self.cases:
             self.cases[number].was_told = True
 
+    def arrived(self, member: int) -> None:
+        """Take in that anything at all came through to somebody of staff: the bot knows that the chat is open."""
+        self.staff[member].cut_off = False
+
     def failed(self, member: int, now: datetime, *, cut_off: bool) -> None:
         self._troubled[member] = now
         if cut_off:

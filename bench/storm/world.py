@@ -438,12 +438,15 @@ class World:
         for (attempt, message), waits in zip(attempts, until, strict=True):
             if waits is not None:
                 self._held[message.chat_id] = waits
+            member = self.member_of.get(message.account_id)
             if isinstance(attempt.outcome, Sent):
+                if member is not None:
+                    self.judge.arrived(member)
                 if message.purpose in (escalate.PAGE, digest.PURPOSE):
                     for number in _cases_of(message):
                         self.judge.came_through(number)
                 self._show(message)
-            elif (member := self.member_of.get(message.account_id)) is not None:
+            elif member is not None:
                 self.judge.failed(member, self.now, cut_off=isinstance(attempt.outcome, Unreachable))
                 if isinstance(attempt.outcome, Unsure) and self.rng.random() < 0.5:
                     self._show(message)

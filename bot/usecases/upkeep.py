@@ -84,7 +84,8 @@ def set_back(work: Work, step: timedelta, kinds: Collection[str]) -> None:
     before = work.now + step
     unresolved = select(Escalation).where(col(Escalation.state).in_(rules.UNRESOLVED))
     cases = work.session.exec(unresolved).all()
-    wait = {case.id for case in cases if case.chain_started_at > before}
+    # A chain that has rung waits for no morning; it may have begun after the last pulse, by which the step is known.
+    wait = {case.id for case in cases if case.last_paged_at is None and case.chain_started_at > before}
     items = work.session.exec(
         select(AgendaItem).where(
             AgendaItem.state == "waiting", col(AgendaItem.kind).in_(kinds), AgendaItem.due_at > work.now

@@ -21,7 +21,7 @@ from bot.domain.people import BOT
 from bot.domain.roles import Role
 from bot.domain.urgency import Urgency
 from bot.errors import FollowupError
-from bot.store import agenda, lease, outbox, people, schema
+from bot.store import agenda, lease, outbox, people
 from bot.store.models import Account, Dialogue, Escalation, Link, OutboxMessage, StaffMember, Subject
 from bot.store.session import Store
 from bot.usecases import escalate, forms, staff
@@ -47,11 +47,10 @@ STAFF = {
 class Ward:
     """A bot whose people press what they like; texts are their keys."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "ward.sqlite3"
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self.clock = SetClock(START)
-        self.store = quicken(Store(f"sqlite:///{self._path}", Open()), "open")  # type: ignore[arg-type]
-        schema.upgrade(self.store)
+        self.store = quicken(Store(f"sqlite:///{path}", Open()), "open")  # type: ignore[arg-type]
         self.deps = Deps(self.store, self.clock, trial(), Keys({}), make_settings(), ClinicCalendar())
         self.toast: str | None = None
         self.numbers: dict[str, int] = {}
@@ -223,15 +222,20 @@ class Ward:
             self.clock.set(min(self.clock.now() + timedelta(seconds=30), until))
             self.look()
 
-    def set_back(self, **amount: float) -> None:
-        """Set the clock back just after the bot's pulse, and let it notice."""
+    def beat(self) -> None:
+        """Let the bot note its pulse."""
         self.store.write_now(lambda session: watchdog.beat(session, self.deps))
+
+    def set_back(self, *, after_a_beat: bool = True, **amount: float) -> None:
+        """Set the clock back, just after the bot's pulse or some time after the last one, and let it notice."""
+        if after_a_beat:
+            self.beat()
         self.clock.set(self.clock.now() - timedelta(**amount))
         self.act(None, watchdog.mend_clock)
 
 
 @pytest.fixture
-def ward(tmp_path: Path) -> Iterator[Ward]:
-    made = Ward(tmp_path)
+def ward(sqlite_url: str) -> Iterator[Ward]:
+    made = Ward(Path(sqlite_url.removeprefix("sqlite:///")))
     yield made
     made.close()

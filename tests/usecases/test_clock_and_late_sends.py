@@ -31,6 +31,15 @@ def test_a_clock_set_back_by_minutes_stops_no_pages(told: Ward) -> None:
     assert told.case.pages >= 2
 
 
+@pytest.mark.req("DI-18")
+def test_a_chain_that_began_after_the_last_pulse_goes_back_with_the_clock(ward: Ward) -> None:
+    ward.beat()
+    ward.pass_time(seconds=30)
+    ward.tells(Urgency.RED_COME)
+    ward.set_back(after_a_beat=False, minutes=3)
+    assert ward.case.chain_started_at == ward.case.last_paged_at
+
+
 @pytest.mark.parametrize("outcome", [NotSent("the line broke"), Throttled(timedelta(seconds=3)), Unsure("no answer")])
 def test_a_page_that_was_on_its_way_is_not_tried_again_once_somebody_has_the_case(
     ward: Ward, outcome: Outcome
