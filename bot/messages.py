@@ -20,7 +20,7 @@ from bot import textkeys
 from bot.protocol import check
 from bot.protocol.load import BUNDLED, bundled
 from bot.texts import LOCALES
-from bot.textscan import Source
+from bot.textscan import Source, Use
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 110
@@ -74,7 +74,7 @@ def collect(root: Path = ROOT) -> Mapping[str, Usage]:
         usage.add(file, given)
         usage.plural = usage.plural or plural
 
-    for found in Source(root).uses():
+    for found in _uses(root):
         for key in textkeys.members(found.text) or [] if found.is_pattern else [found.text]:
             use(key, found.file, found.given, plural=found.plural)
     for key in check.text_keys(bundled()):
@@ -84,7 +84,12 @@ def collect(root: Path = ROOT) -> Mapping[str, Usage]:
 
 def patterns(root: Path = ROOT) -> set[str]:
     """Return the patterns of all keys that the code puts together at run time."""
-    return {found.text for found in Source(root).uses() if found.is_pattern}
+    return {found.text for found in _uses(root) if found.is_pattern}
+
+
+@cache
+def _uses(root: Path) -> tuple[Use, ...]:
+    return tuple(Source(root).uses())
 
 
 # The catalogues

@@ -109,7 +109,10 @@ class _Module:
         self.file = file
         self.name = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         self.tree = ast.parse(path.read_text(encoding="utf-8"), file)
-        self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        # Walked once: the scan goes over all files again and again.
+        self.nodes = list(ast.walk(self.tree))
+        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self.calls = [node for node in self.nodes if isinstance(node, ast.Call)]
         self.functions = {node.name: node for node in self.tree.body if isinstance(node, _Function)}
         self.constants: dict[str, ast.expr] = {}
         for node in self.tree.body:
@@ -117,7 +120,7 @@ class _Module:
                 if isinstance(target, ast.Name) and isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
                     self.constants[target.id] = node.value
         self.imports: dict[str, tuple[str, str]] = {}
-        for found in ast.walk(self.tree):
+        for found in self.nodes:
             if isinstance(found, ast.ImportFrom) and found.module:
                 for name in found.names:
                     self.imports[name.asname or name.name] = (found.module, name.name)
@@ -156,11 +159,11 @@ class Source:
             known = count
             found = [use for module in self.modules.values() for use in self._scan(module)]
         for module in self.modules.values():
-            found += [Use(key, False, module.file, None) for key in _rows(module.tree)]
+            found += [Use(key, False, module.file, None) for key in _rows(module.nodes)]
         return found
 
     def _scan(self, module: _Module) -> Iterator[Use]:
-        for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
+        for call in module.calls:
             for sink in self._sinks_of(module, call):
                 argument = _argument(call, sink)
                 if argument is None:
@@ -366,9 +369,9 @@ def _argument(call: ast.Call, sink: _Sink) -> ast.expr | None:
     return call.args[sink.position] if sink.position < len(call.args) else None
 
 
-def _rows(tree: ast.AST) -> Iterator[str]:
+def _rows(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield the keys of rows that say what is wrong with a table: (row, column, key, values)."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Tuple(elts=[_, _, ast.Constant(value=str(words)), ast.Dict()]) if KEY.fullmatch(words):
                 yield words

@@ -1,7 +1,9 @@
 """The worlds that tests run in: two databases, a set clock, a simulated Telegram."""
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -48,11 +50,48 @@ def postgres() -> Iterator[str]:
         yield server.get_uri()
 
 
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a file with all tables and no rows, to be copied: making the tables takes longer than most tests."""
+    path = tmp_path_factory.mktemp("tables") / "tables.sqlite3"
+    _make_tables(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres: str) -> str:
+    """Give the name of a database with all tables and no rows, as a template for others."""
+    _make_tables(servers.create(postgres, "tables"))
+    return "tables"
+
+
+def _make_tables(url: str) -> None:
+    made = Store(url, Cipher(KEY))
+    schema.upgrade(made)
+    made.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the address of an empty database, once of each kind."""
+    """Give the address of a database with all tables and no rows, once of each kind."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
+        yield request.getfixturevalue("sqlite_url")
+        return
+    server: str = request.getfixturevalue("postgres")
+    url = servers.create(server, template=request.getfixturevalue("postgres_tables"))
+    try:
+        yield url
+    finally:
+        servers.drop(server, url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the address of a database in which nothing is, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
         return
     server: str = request.getfixturevalue("postgres")
     url = servers.create(server)
@@ -63,15 +102,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+def sqlite_url(tmp_path: Path, sqlite_tables: Path) -> str:
+    """Give the address of a file with all tables and no rows."""
+    path = tmp_path / "test.sqlite3"
+    path.write_bytes(sqlite_tables.read_bytes())
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     """Give a store with all tables, on each kind of database."""
     opened = Store(database_url, Cipher(KEY))
-    schema.upgrade(opened)
     yield opened
     opened.close()
 

@@ -96,17 +96,19 @@ class TextUse:
     id: str
 
 
-def check(folder: Folder, known_texts: Mapping[str, Collection[str]]) -> list[ProtocolProblem]:
+def check(
+    folder: Folder, known_texts: Mapping[str, Collection[str]], *, try_words: bool = True
+) -> list[ProtocolProblem]:
     """Return every problem of the files in ``folder``, each with file and id; an empty list means usable.
 
     ``known_texts`` maps each locale to its text keys. A file that cannot be read is reported alone, for what
-    the others say about it cannot be judged then.
+    the others say about it cannot be judged then. ``try_words`` as in `problems_of`.
     """
     try:
         protocol = load(folder)
     except ProtocolFaulty as faulty:
         return list(faulty.problems)
-    return problems_of(protocol, known_texts)
+    return problems_of(protocol, known_texts, try_words=try_words)
 
 
 def problems_of(

@@ -19,10 +19,7 @@ from tests.exports.scenes import study
 
 @pytest.fixture(autouse=True)
 def _study_on_disk(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bot.store import schema
-
     store = Store(sqlite_url, Cipher(KEY))
-    schema.upgrade(store)
     study(store)
     store.close()
     monkeypatch.setenv("FOLLOWUP_DATABASE_URL", sqlite_url)

@@ -42,9 +42,9 @@ async def healthy(port: int) -> str:
 
 @pytest.mark.req("SEC-06")
 async def test_the_main_job_over_http_from_the_first_invitation_to_the_acknowledged_alarm(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, empty_url: str
 ) -> None:
-    async with world(tmp_path, database_url) as here:
+    async with world(tmp_path, empty_url) as here:
         doctor_link = await staff_link(here, "investigator")
         table, links = tmp_path / "subjects.csv", tmp_path / "links.csv"
         table.write_text(HEADER + BORIS, encoding="utf-8")

@@ -244,7 +244,8 @@ def test_a_broken_copy_is_named_with_file_and_id(
     folder: Path, file: str, old: str, new: str, entry: str, message: str
 ) -> None:
     replace(folder, file, old, new)
-    problems = check(folder, TEXTS)
+    # Trying all words takes most of the time, and only the lexicon can be wrong about them.
+    problems = check(folder, TEXTS, try_words=file == "lexicon.yaml")
     assert any(one.id == entry and message in one.message for one in problems), problems
     assert all(one.file.endswith(".yaml") for one in problems)
 

@@ -183,9 +183,9 @@ def test_a_backup_replaces_no_file_and_leaves_none_behind_that_is_not_complete(
 
 
 def test_an_older_backup_is_brought_up_to_date_and_a_newer_one_refused(
-    sqlite_url: str, elsewhere: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    elsewhere: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = Store(sqlite_url, Cipher(KEY))
+    older = Store(f"sqlite:///{tmp_path / 'older.sqlite3'}", Cipher(KEY))
     with pytest.raises(backup.NothingToBackUp):
         write(older, tmp_path)
     schema.upgrade(older, "0001")
@@ -264,7 +264,6 @@ def test_every_damage_and_every_other_key_is_refused_and_nothing_is_written(
 ) -> None:
     monkeypatch.setattr(vault, "PIECE_BYTES", 500)
     store = Store(sqlite_url, Cipher(KEY))
-    schema.upgrade(store)
     fill(store)
     written = write(store, tmp_path)
     store.close()

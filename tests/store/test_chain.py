@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, inspect, text
 from sqlmodel import Session, col, select
 
 from bot.cipher import Cipher
-from bot.store import chain, portable, schema
+from bot.store import chain, portable
 from bot.store.models import AuditEntry, AuditSeal
 from bot.store.session import Store
 from tests.conftest import KEY
@@ -259,7 +259,6 @@ def test_the_first_bad_place_is_named(store: Store) -> None:
 
 def test_bytes_that_are_no_text_are_a_finding_and_no_crash(sqlite_url: str) -> None:
     store = Store(sqlite_url, Cipher(KEY))
-    schema.upgrade(store)
     write(store, entries(random.Random(1), 3))
     chain.seal_all(store, NOW)
     with store.engine.begin() as connection:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -123,8 +124,8 @@ def connections(engine: Engine, many: int) -> Iterator[dict[str, object]]:
 
 
 @pytest.mark.req("DI-25")
-def test_every_sqlite_connection_survives_a_power_cut(sqlite_url: str) -> None:
-    store = Store(sqlite_url, Cipher(KEY))
+def test_every_sqlite_connection_survives_a_power_cut(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'new.sqlite3'}", Cipher(KEY))
     promised = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
     try:
         # Reading ones, for they can be open side by side; both kinds are opened in the same way.

@@ -1,6 +1,7 @@
 """Transactions: nothing half, nothing lost, on either database."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -174,8 +175,8 @@ async def test_another_key_opens_nothing_and_an_older_key_still_reads(store: Sto
 
 
 @pytest.mark.req("DI-25")
-def test_sqlite_survives_a_power_cut(sqlite_url: str) -> None:
-    store = Store(sqlite_url, Cipher(KEY))
+def test_sqlite_survives_a_power_cut(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'new.sqlite3'}", Cipher(KEY))
     with store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
