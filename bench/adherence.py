@@ -7,6 +7,7 @@ figures in both.
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 import tempfile
@@ -140,6 +141,8 @@ async def measure(url: str, kind: str, patients: int) -> Found:
         began = time.perf_counter()
         found.figures["database, MB"] = await asyncio.to_thread(fill, deps, patients, today)
         found.figures["filled in, s"] = time.perf_counter() - began
+        gc.collect()
+        gc.freeze()  # as the bot does when it has started
         nurse = Caller(Role.COORDINATOR, 1, "en", staff_id=1)
         args = {"sort": adherence_site.UNKNOWN, "page": 3, "all": True}
         server = server_of(deps.store.url)

@@ -55,7 +55,7 @@ def figures(letters: str, first_on: date, last_on: date) -> Adherence:
     """Return the figures of a period from its letters, one a day; days of `NO_DOSE` are in no denominator."""
     dosed = letters.upper().replace(NO_DOSE, "")
     taken, partly, not_taken = dosed.count("T"), dosed.count("P"), dosed.count("M")
-    ordered, gap = len(dosed), not_taken
-    if not_taken > 1:
+    ordered, gap = len(dosed), min(not_taken, 1)
+    if "MM" in dosed:
         gap = max(map(len, _MISSED.findall(dosed)))
     return Adherence(first_on, last_on, ordered, taken, partly, not_taken, ordered - taken - partly - not_taken, gap)

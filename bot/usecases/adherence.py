@@ -5,15 +5,16 @@ same days. docs/figures.md defines each figure.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from sqlalchemy import case, func
 from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from bot.deps import Deps
@@ -208,12 +209,36 @@ def _coverage(session: Session, subject: Subject, first_on: date, last_on: date)
 # The site
 
 
-class _Windows(NamedTuple):
-    """The two windows of a table, for patients whose last day is the same; places are those of the letters."""
+class _Window(NamedTuple):
+    """Days that are counted together; ``begin`` and ``end`` are places of letters, ``end`` the first after it."""
 
+    begin: int
+    end: int
+    first_on: date
     last_on: date
-    recent: tuple[int, int]
-    before: tuple[int, int]
+
+
+class _Order(NamedTuple):
+    """What is read of an order; a row of the database would take several times as long to look at."""
+
+    subject_id: int
+    from_on: date
+    until_on: date | None
+    ordered_at: datetime
+    void: bool
+
+
+class _Change(NamedTuple):
+    """What is read of a hold, its end or a stop."""
+
+    subject_id: int
+    what: str
+    from_on: date
+    recorded_at: datetime
+    void: bool
+
+
+_Read = TypeVar("_Read", _Order, _Change)
 
 
 def of_site(session: Session, deps: Deps, today: date) -> list[SiteRow]:
@@ -223,29 +248,32 @@ def of_site(session: Session, deps: Deps, today: date) -> list[SiteRow]:
     """
     rule = deps.protocol.adherence
     taking = [code for code, arm in deps.protocol.arms.items() if arm.tablets]
-    first_on, rows = _letters(session, taking, today)
-    covered, orders, changes = _ordered(session, first_on, today)
+    patients = (col(Subject.state) == ParticipationState.ON_STUDY) & col(Subject.arm).in_(taking)
+    first_on, rows = _letters(session, patients, today)
+    without, orders, changes = _ordered(session, patients, first_on, today)
     rhythms = _rhythms(session, deps, today - rule.changed_days * A_DAY)
     days = (today - first_on).days + 1
-    open_today, settled_today = (_windows(days - back, today - back * A_DAY, rule.window_days) for back in (1, 0))
+    open_today, settled_today = (
+        [_window(days - back - weeks, first_on, rule.window_days) for weeks in (0, rule.window_days)]
+        for back in (1, 0)
+    )
     made = []
     for subject_id, code, letters, begun_before in rows:
-        windows = settled_today if dose_letters.is_settled(letters[-1]) else open_today
+        last_days, days_before = settled_today if dose_letters.is_settled(letters[-1]) else open_today
         given, said = orders.get(subject_id, ()), changes.get(subject_id, ())
         dosed = letters
-        if given or said or subject_id not in covered:
+        if given or said or subject_id in without:
             dosed = _with_orders(letters, first_on, given, said)
         begun = 0 if begun_before else dose_letters.first_said(letters)
         recent = before = None
         if begun is not None:
-            recent = _counted(dosed, first_on, begun, windows.recent)
-            before = _counted(dosed, first_on, begun, windows.before)
+            recent, before = _counted(dosed, begun, last_days), _counted(dosed, begun, days_before)
         ran_out = dose_letters.last_ran_out(letters[-rule.ran_out_days :])
         changed: Sequence[Changed] = rhythms.get(subject_id, ())
         if given or said:
             changed = [*_changed(given, said, today, rule.changed_days), *changed]
         if figures.fell_by(before, recent, rule.drop_points):
-            changed = [*changed, Changed(FELL, windows.last_on)]
+            changed = [*changed, Changed(FELL, last_days.last_on)]
         made.append(
             SiteRow(
                 subject_id,
@@ -261,63 +289,50 @@ def of_site(session: Session, deps: Deps, today: date) -> list[SiteRow]:
     return made
 
 
-def _windows(end: int, last_on: date, days: int) -> _Windows:
-    return _Windows(last_on, (end - days, end), (end - 2 * days, end - days))
+def _window(end: int, origin_on: date, days: int) -> _Window:
+    return _Window(end - days, end, origin_on + (end - days) * A_DAY, origin_on + (end - 1) * A_DAY)
 
 
-def _counted(letters: str, origin_on: date, begun: int, window: tuple[int, int]) -> Adherence | None:
+def _counted(letters: str, begun: int, window: _Window) -> Adherence | None:
     """Count the letters of a window, from the first day that was asked about on."""
-    begin, end = max(window[0], begun), window[1]
-    if begin >= end:
-        return None
-    first_on, last_on = _day(origin_on, begin), _day(origin_on, end - 1)
+    begin, end, first_on, last_on = window
+    if begin < begun:
+        if begun >= end:
+            return None
+        begin, first_on = begun, first_on + (begun - begin) * A_DAY
     return dose_letters.figures(letters[begin:end], first_on, last_on)
 
 
-@lru_cache(maxsize=256)
-def _day(origin_on: date, place: int) -> date:
-    """Return the day of a letter; a site's table asks for the same few days again and again."""
-    return origin_on + place * A_DAY
-
-
-def _letters(session: Session, taking: Sequence[str], today: date) -> tuple[date, list[tuple[int, str, str, bool]]]:
-    """Return the first day that is read, and of each patient the letters from then to today.
+def _letters(session: Session, patients: Any, today: date) -> tuple[date, list[tuple[int, str, str, bool]]]:
+    """Return the first day that is read, and of each patient the letters from then to today, and if earlier ones are.
 
     Three months hold two windows of 28 days, wherever today stands in its month.
     """
     third = today.replace(day=1)
     second = (third - A_DAY).replace(day=1)
     first = (second - A_DAY).replace(day=1)
-    begun_before = (
+    one, two, three = (aliased(DoseMonth) for _ in range(3))
+    earlier = (
         select(DoseMonth.subject_id)
         .where(col(DoseMonth.subject_id) == col(Subject.id), col(DoseMonth.month_on) < first)
         .exists()
     )
-    everybody: Any = select(Subject.id, Subject.code, begun_before).where(
-        Subject.state == ParticipationState.ON_STUDY, col(Subject.arm).in_(taking)
-    )
-    run = session.connection().execute
-    # Each month lies together, so three looks at it are faster than three for each patient.
-    of_month: Any = select(DoseMonth.subject_id, DoseMonth.days)
-    one, two, three = (
-        dict(run(of_month.where(DoseMonth.month_on == month)).all()) for month in (first, second, third)
-    )
+    # Who was asked on the first day of these months has begun by then, and no older month is looked for.
+    begun_before = case((func.substr(one.days, 1, 1) != dose_letters.NOTHING, True), else_=earlier)
+    shown: list[Any] = [col(Subject.id), col(Subject.code), one.days, two.days, three.days, begun_before]
+    everybody = columns(*shown).where(patients)
+    # One row a patient: three times as many rows cost more than the joins do.
+    for each, month in ((one, first), (two, second), (three, third)):
+        everybody = everybody.outerjoin(each, (col(each.subject_id) == Subject.id) & (col(each.month_on) == month))
     empty = dose_letters.EMPTY
     days_one, days_two = (second - first).days, (third - second).days
     return first, [
-        (
-            number,
-            code,
-            one.get(number, empty)[:days_one]
-            + two.get(number, empty)[:days_two]
-            + three.get(number, empty)[: today.day],
-            bool(begun),
-        )
-        for number, code, begun in run(everybody.order_by(col(Subject.code))).all()
+        (number, code, (a or empty)[:days_one] + (b or empty)[:days_two] + (c or empty)[: today.day], bool(begun))
+        for number, code, a, b, c, begun in session.connection().execute(everybody.order_by(col(Subject.code))).all()
     ]
 
 
-def _with_orders(letters: str, first_on: date, orders: Sequence[Any], changes: Sequence[Any]) -> str:
+def _with_orders(letters: str, first_on: date, orders: Sequence[_Order], changes: Sequence[_Change]) -> str:
     """Put "nothing to take" over the days that were held, stopped or without an order."""
     last_on = first_on + (len(letters) - 1) * A_DAY
     parts = []
@@ -328,18 +343,18 @@ def _with_orders(letters: str, first_on: date, orders: Sequence[Any], changes: S
 
 
 def _ordered(
-    session: Session, first_on: date, last_on: date
-) -> tuple[set[int], dict[int, list[Any]], dict[int, list[Any]]]:
-    """Return whose order covers all these days, and the orders and changes of those with whom it is not that simple.
+    session: Session, patients: Any, first_on: date, last_on: date
+) -> tuple[set[int], dict[int, list[_Order]], dict[int, list[_Change]]]:
+    """Return who of the patients has no order over all these days, and the orders and changes of who has several.
 
-    Most patients have the one order all the time; of them nothing more is read.
+    Most patients have the one order all the time; of them nothing is read.
     """
     order, change = col(DoseOrder.subject_id), col(DoseChange.subject_id)
     holds = (col(DoseOrder.from_on) <= first_on) & (
         col(DoseOrder.until_on).is_(None) | (col(DoseOrder.until_on) >= last_on)
     )
     valid, changed = col(DoseOrder.void).is_(False), col(DoseChange.void).is_(False)
-    simple: Any = select(order).where(valid, holds)
+    has_one = select(DoseOrder.id).where(order == col(Subject.id), valid, holds).exists()
     others = select(order).where(valid, ~holds).union(select(change).where(changed))
     orders: Any = columns(
         *(order, col(DoseOrder.from_on), col(DoseOrder.until_on), col(DoseOrder.ordered_at), col(DoseOrder.void))
@@ -347,22 +362,23 @@ def _ordered(
     changes: Any = columns(
         *(change, col(DoseChange.what), col(DoseChange.from_on), col(DoseChange.recorded_at), col(DoseChange.void))
     )
+    several = orders.where(valid, order.in_(others))
     run = session.connection().execute
     return (
-        set(run(simple).scalars()),
-        _by_subject(run(orders.where(valid, order.in_(others)).order_by(col(DoseOrder.id).desc())).all()),
-        _by_subject(run(changes.where(changed).order_by(col(DoseChange.id))).all()),
+        set(run(select(Subject.id).where(patients, ~has_one)).scalars()),
+        _by_subject(_Order._make(row) for row in run(several.order_by(col(DoseOrder.id).desc()))),
+        _by_subject(_Change._make(row) for row in run(changes.where(changed).order_by(col(DoseChange.id)))),
     )
 
 
-def _by_subject(rows: Sequence[Any]) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {}
+def _by_subject(rows: Iterable[_Read]) -> dict[int, list[_Read]]:
+    found: dict[int, list[_Read]] = {}
     for row in rows:
         found.setdefault(row.subject_id, []).append(row)
     return found
 
 
-def _changed(orders: Sequence[Any], changes: Sequence[Any], today: date, days: int) -> Iterator[Changed]:
+def _changed(orders: Sequence[_Order], changes: Sequence[_Change], today: date, days: int) -> Iterator[Changed]:
     """Return what staff ordered within so many days, except a patient's first order."""
     since = today - days * A_DAY
     begun_on = min((order.from_on for order in orders), default=today)
