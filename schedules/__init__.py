@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -25,11 +25,19 @@ SHORTEST_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A fixed job; ``seconds`` of the bot's time lie between two runs."""
+    """A fixed job; ``seconds`` of the bot's time lie between two runs.
+
+    ``looks_on`` says that it works on nothing that is due at a moment of its own: it looks after the rest.
+    """
 
     name: str
     seconds: float
     run: Callable[[Deps], Awaitable[None]]
+    looks_on: bool = False
+
+    @property
+    def period(self) -> timedelta:
+        return timedelta(seconds=self.seconds)
 
 
 JOBS = (
@@ -37,17 +45,17 @@ JOBS = (
     Job("escalations", 1.0, agenda.escalations),
     Job("reminders", 10.0, agenda.reminders),
     Job("prompts", 10.0, agenda.prompts),
-    Job("closures", 3600.0, agenda.look_ahead),
-    Job("rota", 60.0, agenda.rota),
+    Job("closures", 3600.0, agenda.look_ahead, looks_on=True),
+    Job("rota", 60.0, agenda.rota, looks_on=True),
     Job("reach", 60.0, agenda.reachability),
     Job("staff_lists", 60.0, agenda.staff_lists),
     Job("second_channel", 5.0, outgoing.second_channel),
-    Job("watchdog", 60.0, watchdog.look),
+    Job("watchdog", 60.0, watchdog.look, looks_on=True),
     Job("heartbeat", 5.0, outgoing.tell_monitor),
-    Job("auditor", 60.0, auditor.look),
-    Job("seal", 60.0, chain.seal),
+    Job("auditor", 60.0, auditor.look, looks_on=True),
+    Job("seal", 60.0, chain.seal, looks_on=True),
     Job("exports", 5.0, exports.make),
-    Job("statistics", 86400.0, statistics.gather),
+    Job("statistics", 86400.0, statistics.gather, looks_on=True),
 )
 
 
