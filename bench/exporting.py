@@ -16,7 +16,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +69,26 @@ COUNT = ("hb", "plt", "wbc", "anc")
 BY = "patient:1"
 
 
-def fill(session: Session, deps: Deps, subjects: int, days: int, seed: int) -> int:
-    """Fill an empty database; return how many rows."""
-    drawn = random.Random(seed)
+def fill(deps: Deps, subjects: int, days: int, seed: int) -> None:
+    """Fill an empty database."""
     lines = "".join(f"S-{number:03},{ARMS[number % 3]}\n" for number in range(1, subjects + 1))
-    import_subjects.import_subjects(Work(session, deps, BOT, "bench", START), HEADER + lines)
+    deps.store.write_now(
+        lambda session: import_subjects.import_subjects(Work(session, deps, BOT, "bench", START), HEADER + lines)
+    )
+    # Made beforehand: PostgreSQL ends a transaction in which nothing happens for so long.
+    rows = _rows(deps, subjects, days, seed)
+
+    def put(session: Session) -> None:
+        for model, values in rows.items():
+            for first in range(0, len(values), 5_000):
+                session.connection().execute(insert(model), values[first : first + 5_000])
+
+    deps.store.write_now(put)
+
+
+def _rows(deps: Deps, subjects: int, days: int, seed: int) -> dict[Any, list[dict[str, Any]]]:
+    """Return what such a trial leaves behind, by table."""
+    drawn = random.Random(seed)
     rows: dict[Any, list[dict[str, Any]]] = {}
 
     def add(model: Any, **values: Any) -> int:
@@ -89,12 +103,7 @@ def fill(session: Session, deps: Deps, subjects: int, days: int, seed: int) -> i
         add(Link, account_id=number, subject_id=number, relation="patient", linked_at=START)
         for day in range(days):
             _day(add, drawn, number, START + timedelta(days=day), day, weekly)
-    made = 0
-    for model, values in rows.items():
-        for first in range(0, len(values), 5_000):
-            session.connection().execute(insert(model), values[first : first + 5_000])
-        made += len(values)
-    return made
+    return rows
 
 
 def _day(add: Any, drawn: random.Random, number: int, at: datetime, day: int, weekly: list[Any]) -> None:
@@ -192,9 +201,7 @@ def main() -> int:
                 url = postgres.create(servers.enter_context(postgres.served()).get_uri())
             with opened(url, key) as deps:
                 schema.upgrade(deps.store)
-                deps.store.write_now(
-                    partial(fill, deps=deps, subjects=given.subjects, days=given.days, seed=given.seed)
-                )
+                fill(deps, given.subjects, given.days, given.seed)
                 chain.seal_all(deps.store, START)
             for what, audit_trail in (("terminal", True), ("chat", False)):
                 with ProcessPoolExecutor(1) as apart:

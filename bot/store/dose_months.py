@@ -1,4 +1,4 @@
-"""How does the letter of a day get into the patient's month? With the report itself, in its transaction.
+"""How does the letter of a day get into the patient's month? With the report and its reasons, in their transaction.
 
 The months say nothing that the reports do not say; they are there because a site's table cannot read a report
 for each day of each patient. They follow what is added through the session, as the audit trail does.
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, event, func, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapper
-from sqlmodel import col
+from sqlmodel import col, select
 
 from bot.domain import dose_letters
 from bot.store.models import DoseMonth, DosePrompted, DoseReport
@@ -35,6 +35,18 @@ def put(connection: Connection, subject_id: int, day: date, letter: str, *, only
 @event.listens_for(DoseReport, "after_insert")
 def _said(_mapper: "Mapper[DoseReport]", connection: Connection, report: DoseReport) -> None:
     put(connection, report.subject_id, report.day_on, dose_letters.letter(report.status, report.reasons))
+
+
+@event.listens_for(DoseReport, "after_update")
+def _said_why(_mapper: "Mapper[DoseReport]", connection: Connection, report: DoseReport) -> None:
+    """Follow the reasons, which are ticked after the answer; those of an older version change nothing any more."""
+    newer = select(DoseReport.id).where(
+        DoseReport.subject_id == report.subject_id,
+        DoseReport.day_on == report.day_on,
+        col(DoseReport.version) > report.version,
+    )
+    if connection.execute(newer.limit(1)).first() is None:
+        _said(_mapper, connection, report)
 
 
 @event.listens_for(DosePrompted, "after_insert")

@@ -45,7 +45,7 @@ def test_the_manifest_tells_what_the_files_are(made: Study, folder: Path) -> Non
     assert told["protocol"] == {"id": "NCT06964971", "version": "1.0"}
     assert told["timezone"] == "Asia/Shanghai"
     assert told["created_at"] == "2026-11-02T08:00:00+08:00"
-    assert told["database_revision"] == "0016"
+    assert told["database_revision"] == "0017"
     assert told["audit_trail_included"] is True
     names = {f"csv/{each.name}.csv" for each in (*LISTINGS, *AUDIT)}
     names |= {f"sdtm/{name.lower()}.csv" for name in shape().domains}

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select, update
 from bot.cipher import Cipher, KeyRefused
 from bot.store import audit, schema
 from bot.store.audit import AuditBypassed
-from bot.store.models import Account, AuditEntry, DoseReport, InboxUpdate, StaffMember
+from bot.store.models import Account, AuditEntry, DoseMonth, DoseReport, InboxUpdate, StaffMember
 from bot.store.session import Store
 from tests.conftest import KEY, START
 
@@ -68,6 +68,26 @@ def test_a_days_reason_becomes_a_list_of_reasons_and_back(store: Store) -> None:
     with store.engine.begin() as connection:
         kept = connection.execute(text("SELECT reason FROM dose_report ORDER BY id")).scalars().all()
     assert kept == ["RAN_OUT", None]
+
+
+def test_days_without_tablets_are_marked_where_the_reason_was_ticked_later(store: Store) -> None:
+    schema.downgrade(store, "0016")
+    with store.engine.begin() as connection:
+        connection.execute(text(SAID_OF_TWO_DAYS[0]), {"at": START})
+        connection.execute(
+            text(
+                "INSERT INTO dose_report"
+                " (subject_id, day_on, version, status, reasons, source, reported_at, reported_by)"
+                " VALUES (1, '2026-11-01', 1, 'not_taken', '[\"RAN_OUT\"]', 'daily', :at, 'p'),"
+                " (1, '2026-11-02', 1, 'partly', '[\"RAN_OUT\"]', 'daily', :at, 'p'),"
+                " (1, '2026-11-02', 2, 'partly', '[\"FORGOT\"]', 'daily', :at, 'p')"
+            ),
+            {"at": START},
+        )
+        connection.execute(text(f"INSERT INTO dose_month VALUES ('2026-11-01', 1, 'MP{'.' * 29}')"))
+    schema.upgrade(store)
+    (month,) = store.read_now(lambda session: session.exec(select(DoseMonth)).all())
+    assert month.days == "mP" + "." * 29
 
 
 def test_a_database_of_a_newer_bot_is_refused(store: Store) -> None:

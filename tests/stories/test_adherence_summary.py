@@ -204,4 +204,4 @@ async def test_the_table_takes_the_same_statements_however_many_there_are(study:
         adherence.of_site(session, study.stage.deps, FIRST)
         return counted
 
-    assert await study.stage.deps.store.read(count) == 8
+    assert await study.stage.deps.store.read(count) == 5

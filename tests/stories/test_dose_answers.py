@@ -150,6 +150,8 @@ class TestReasons:
         await study.anna.taps("tablets.button.not_today", "dose.skip.ran_out", DONE)
         assert sees.last(key)
         assert nurse.read("case.page")
+        await study.coordinator.says("/adherence")
+        assert any("S-001: 0 % taken" in text and "ran out Mon 2 Nov" in text for text in nurse.texts)
 
     async def test_more_reasons_on_another_day_join_the_request(self, study: Study) -> None:
         for day, reason in enumerate(("ran_out", "cost")):

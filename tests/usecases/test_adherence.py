@@ -78,6 +78,7 @@ def live(session: Session, number: int, chance: random.Random) -> None:
             from_on = TODAY - timedelta(days=chance.randrange(0, 60))
             session.add(change(number, what, from_on, void=chance.random() < 0.2))
     quiet = chance.random() < 0.1
+    said: list[tuple[DoseReport, list[str]]] = []
     for day in (begun_on + timedelta(days=offset) for offset in range((TODAY - begun_on).days + 1)):
         if chance.random() < 0.9 and not quiet:
             session.add(DosePrompted(subject_id=number, day_on=day, asked_at=at(day)))
@@ -86,18 +87,23 @@ def live(session: Session, number: int, chance: random.Random) -> None:
             if status is None:
                 break
             reasons = [] if status == "taken" else chance.choice([[], ["FORGOT"], ["RAN_OUT", "COST"]])
-            session.add(
-                DoseReport(
-                    subject_id=number,
-                    day_on=day,
-                    version=version,
-                    status=status,
-                    reasons=reasons,
-                    reported_at=at(day) + timedelta(days=chance.choice([0, 0, 2])),
-                    reported_by="p",
-                )
+            ticked_later = chance.random() < 0.5
+            report = DoseReport(
+                subject_id=number,
+                day_on=day,
+                version=version,
+                status=status,
+                reasons=[] if ticked_later else reasons,
+                reported_at=at(day) + timedelta(days=chance.choice([0, 0, 2])),
+                reported_by="p",
             )
+            session.add(report)
+            said.append((report, reasons))
             session.flush()
+    # Also into versions that are no longer the newest.
+    for report, reasons in chance.sample(said, len(said)):
+        report.reasons = reasons
+    session.flush()
 
 
 def populate(session: Session) -> None:
