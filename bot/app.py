@@ -82,12 +82,15 @@ class Running:
         while await self.pump.drain() + await self.dispatcher.drain():
             continue
 
-    async def tick(self) -> None:
-        """Run every job once, then settle; one that only looks on rests for its period, as it would by itself."""
+    async def tick(self, *, sparing: bool = False) -> None:
+        """Run every job once, then settle.
+
+        ``sparing``: one that only looks on rests for its period, as it would by itself.
+        """
         now = self.deps.clock.now()
         for job in schedules.JOBS:
             last = self.ticked.get(job.name)
-            if job.looks_on and last is not None and timedelta() <= now - last < job.period:
+            if sparing and job.looks_on and last is not None and timedelta() <= now - last < job.period:
                 continue
             self.ticked[job.name] = now
             await job.run(self.deps)

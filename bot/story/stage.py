@@ -57,7 +57,7 @@ class Stage:
         while (due := await self.deps.store.read(next_due)) is not None and due <= moment:
             if due > self.clock.now():
                 self.clock.set(due)
-            await self.bot.tick()
+            await self.bot.tick(sparing=True)
             await self.settle()
             again = await self.deps.store.read(next_due)
             if again is not None and again <= self.clock.now() and self.clock.now() < moment:

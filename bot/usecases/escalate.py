@@ -411,7 +411,7 @@ def _of_this_round(work: Work, case: Escalation) -> Sequence[OutboxMessage]:
         select(OutboxMessage).where(
             OutboxMessage.purpose == PAGE,
             OutboxMessage.about_id == case.id,
-            OutboxMessage.created_at >= (case.last_paged_at or case.opened_at),
+            col(OutboxMessage.dedupe_key).startswith(f"page:{case.id}:{case.pages}:"),
         )
     ).all()
 

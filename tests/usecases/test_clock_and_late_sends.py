@@ -95,6 +95,20 @@ def test_when_the_only_one_who_was_to_be_paged_leaves_first_others_are(ward: War
     assert ward.case.first_page_sent_at is not None
 
 
+@pytest.mark.req("DI-18")
+def test_a_page_of_the_round_before_does_not_count_for_one_that_reaches_nobody(ward: Ward) -> None:
+    ward.tells(Urgency.AMBER)
+    ward.send()
+    # At the same moment, as after an outage.
+    ward.tells(Urgency.RED_COME, source="worse")
+    paged = {each.account_id for each in ward.rows(OutboxMessage, purpose=escalate.PAGE) if each.state == "waiting"}
+    for name in [name for name in ward.accounts if ward.account(name) in paged]:
+        ward.leaves(name)
+    ward.send()
+    round_two = [each for each in ward.rows(OutboxMessage, purpose=escalate.PAGE) if each.lane == 0]
+    assert {each.account_id for each in round_two if each.state == "sent"} - paged
+
+
 def test_who_leaves_after_others_were_paged_causes_no_page(told: Ward) -> None:
     told.pass_time(minutes=11)
     before = len(told.rows(OutboxMessage, purpose=escalate.PAGE))
