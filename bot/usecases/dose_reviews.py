@@ -41,7 +41,7 @@ from bot.store.models import (
 from bot.texts import number
 from bot.usecases import dose_days, escalate
 from bot.usecases.values import shown, value_of
-from bot.work import Button, Day, Lane, Text, Work
+from bot.work import Button, Day, Lane, Lines, Text, Work
 
 Gone = tuple[DoseReview, Sequence[Account], int]  # withdrawn, who was told of it, the last message before that
 
@@ -381,20 +381,17 @@ def link(work: Work, opened: Sequence[DoseReview], case: Escalation) -> None:
 def line(work: Work, review: DoseReview) -> Text:
     """Return a review as a line of its case."""
     info = (rule := rule_of(work, review)) is not None and rule.kind is rules.ReviewKind.INFO
-    values: dict[str, object] = {
-        "number": review.id,
-        "what": name_of(work, review),
-        "mark": transfusion(work, review),
-    }
+    marked = [name_of(work, review), *transfusion(work, review)]
+    values: dict[str, object] = {"number": review.id, "what": Lines(marked, " ")}
     return Text("review.line.info", values) if info else Text("review.line", values)
 
 
-def transfusion(work: Work, review: DoseReview) -> Text | str:
-    """Return the mark of a platelet count so soon after platelets were given that it may mislead."""
+def transfusion(work: Work, review: DoseReview) -> list[Text]:
+    """Return the mark, if any, of a platelet count so soon after platelets were given that it may mislead."""
     given = str(review.facts.get("transfused") or "").split(stored.DIVIDER)
     if review.facts.get("measure") != PLT or PLATELETS not in given:
-        return ""
-    return Text("review.transfused", {"days": work.protocol.measures.after_platelets_days})
+        return []
+    return [Text("review.transfused", {"days": work.protocol.measures.after_platelets_days})]
 
 
 # What withdraws one

@@ -55,7 +55,7 @@ def show(work: Work, review: DoseReview) -> None:
     audit.record(work.session, "review.viewed", entity="dose_review", entity_id=review.id)
     dose_reviews.note_told(work, review, [work.caller.label])
     rule = dose_reviews.rule_of(work, review)
-    info = rule is not None and rule.kind is ReviewKind.INFO
+    label = [Text("review.label_only")] if rule is not None and rule.kind is ReviewKind.INFO else []
     work.answer(
         "review.card",
         _buttons(work, review),
@@ -63,9 +63,7 @@ def show(work: Work, review: DoseReview) -> None:
         level=Text(f"urgency.{dose_reviews.urgency_of(work, review)}"),
         code=subject.code,
         what=dose_reviews.name_of(work, review),
-        label=Text("review.label_only") if info else "",
-        values=Lines([*_values(review), *_now(work, review)]),
-        mark=dose_reviews.transfusion(work, review),
+        values=Lines([*label, *_values(review), *_now(work, review), *dose_reviews.transfusion(work, review)]),
         rule=review.rule,
         source=rule.source if rule is not None else "—",
         order=_order(work, review),
