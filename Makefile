@@ -21,7 +21,7 @@ demo: $(VENV)/ready ## Install, then play five weeks of the trial in the termina
 	$(BIN)/followup story
 
 test: lint ## Install, then check style, types and imports and run all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/ready ## Check style (ruff), types (mypy) and the import contract
 	$(BIN)/ruff check .

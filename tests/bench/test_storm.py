@@ -24,9 +24,11 @@ def play(folder: Path, plan: Plan = SHORT, seed: int = 1) -> Storm:
     return storm(plan, seed, folder, trial(), subjects=6)
 
 
+# Ten storms of a thousand reports each: ten thousand, that two workers can share.
 @pytest.mark.req("DI-18")
-def test_no_report_is_forgotten(tmp_path: Path) -> None:
-    found = storm(plan_for(1_000), 1, tmp_path, trial())
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_no_report_is_forgotten(tmp_path: Path, seed: int) -> None:
+    found = storm(plan_for(1_000), seed, tmp_path, trial())
     assert found.broken == []
     assert found.totals.reports == 1_000
     # It did blow: everything that the judge watches for has happened.
