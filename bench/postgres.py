@@ -44,6 +44,16 @@ def create(server: str, name: str | None = None, template: str | None = None) ->
     return server.replace("/postgres?", f"/{name}?")
 
 
+@contextmanager
+def lent(server: str, template: str | None = None) -> Iterator[str]:
+    """Make a database as `create` does, and remove it at the end; yield its address."""
+    url = create(server, template=template)
+    try:
+        yield url
+    finally:
+        drop(server, url)
+
+
 def drop(server: str, url: str) -> None:
     """Remove the database at ``url``, whoever is connected to it."""
     name = url.removeprefix(server.partition("/postgres?")[0] + "/").partition("?")[0]

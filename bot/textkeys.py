@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from typing import Any
 
 from bot.domain import judging
@@ -27,7 +26,6 @@ from bot.domain.urgency import Urgency
 from bot.domain.visits import Deviation, VisitKind, VisitStatus
 from bot.domain.zones import ZONES
 from bot.protocol.load import bundled
-from bot.protocol.model import Protocol
 from bot.store import adverse_events, measurements, visits
 from bot.store import evidence as came
 from bot.store import tablet_counts as stored_counts
@@ -87,11 +85,6 @@ def _event_facts() -> Iterable[str]:
     return (*event_forms.FACTS, "grade", "serious", *(f"relation_{name}" for name in events.MEDICINES))
 
 
-@cache
-def _trial() -> Protocol:
-    return bundled()
-
-
 # The pattern is the f-string with a star for each value, as `bot.messages` finds it in the code.
 # The members are what stands for the last star; those of "*.*" are whole keys.
 FAMILIES: Mapping[str, Members] = {
@@ -123,7 +116,7 @@ FAMILIES: Mapping[str, Members] = {
     "course.source.*": lambda: (*Source, "value_unverified"),
     "course.state.*": lambda: course.LEGEND,
     "deviation.*": lambda: Deviation,
-    "dose.times.*": lambda: map(str, range(1, _trial().tablets.most_times_a_day + 1)),
+    "dose.times.*": lambda: map(str, range(1, bundled().tablets.most_times_a_day + 1)),
     "dose_order.ask.why.*": lambda: Change,
     "dose_order.hold.*": lambda: (dose_forms.GOES_ON, dose_forms.STAYS),
     "dose_order.named.*": lambda: Change,
@@ -159,7 +152,7 @@ FAMILIES: Mapping[str, Members] = {
     "labs.transfused.*": lambda: (*judging.TRANSFUSIONS, "both"),
     "language.*": lambda: LOCALES,
     "measure.doubt.*": lambda: Doubt,
-    "measure.name.*": lambda: _trial().measures.by_id,
+    "measure.name.*": lambda: bundled().measures.by_id,
     "measure.place.*": lambda: readings.PLACES,
     "case.page.stand_in.*": lambda: (StandIn.FALLBACK, StandIn.EVERYONE),
     "month.days.*": lambda: my_month.SAID,
@@ -176,9 +169,9 @@ FAMILIES: Mapping[str, Members] = {
     "review.unordered.*": lambda: Unordered,
     "reach.because.*": lambda: Lost,
     "relation.*": lambda: _RELATIONS,
-    "report.button.show_of.*": lambda: _trial().questionnaires,
+    "report.button.show_of.*": lambda: bundled().questionnaires,
     "rhythm.*": lambda: Rhythm,
-    "report.short.*": lambda: (item.id for each in _trial().questionnaires.values() for item in each.items),
+    "report.short.*": lambda: (item.id for each in bundled().questionnaires.values() for item in each.items),
     "role.*": lambda: Role,
     "role.shown.*": lambda: CLINICAL,
     "silent.why.*": lambda: Lost,

@@ -1,9 +1,7 @@
 """The worlds that tests run in: two databases, a set clock, a simulated Telegram."""
 
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bench import postgres as servers
-from bench.engines import quicken
+from bench.engines import quicken, whole
 from bot import logs
 from bot.cipher import Cipher
 from bot.settings import Settings
@@ -51,13 +49,11 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a file with all tables and no rows, to be copied: making the tables takes longer than most tests."""
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Give a database file with all tables and no rows: making the tables takes longer than most tests."""
     path = tmp_path_factory.mktemp("tables") / "tables.sqlite3"
     _make_tables(f"sqlite:///{path}")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path
+    return whole(path)
 
 
 @pytest.fixture(scope="session")
@@ -74,17 +70,14 @@ def _make_tables(url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the address of a database with all tables and no rows, once of each kind."""
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_url")
         return
-    server: str = request.getfixturevalue("postgres")
-    url = servers.create(server, template=request.getfixturevalue("postgres_tables"))
-    try:
+    tables: str = request.getfixturevalue("postgres_tables")
+    with servers.lent(request.getfixturevalue("postgres"), tables) as url:
         yield url
-    finally:
-        servers.drop(server, url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -93,19 +86,15 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
         return
-    server: str = request.getfixturevalue("postgres")
-    url = servers.create(server)
-    try:
+    with servers.lent(request.getfixturevalue("postgres")) as url:
         yield url
-    finally:
-        servers.drop(server, url)
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path, sqlite_tables: Path) -> str:
+def sqlite_url(tmp_path: Path, sqlite_tables: bytes) -> str:
     """Give the address of a file with all tables and no rows."""
     path = tmp_path / "test.sqlite3"
-    path.write_bytes(sqlite_tables.read_bytes())
+    path.write_bytes(sqlite_tables)
     return f"sqlite:///{path}"
 
 

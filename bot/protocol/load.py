@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -66,8 +67,9 @@ class ProtocolFaulty(FollowupError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+@cache
 def bundled() -> Protocol:
-    """Return the trial that is shipped with the bot, NCT06964971."""
+    """Return the trial that is shipped with the bot, NCT06964971; read once, for it cannot change."""
     return load(bundled_folder())
 
 

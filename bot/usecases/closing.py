@@ -21,12 +21,11 @@ from bot.usecases import (
     plan,
     readings,
     reasons,
-    record_visit,
     report,
     speak,
     staff_queries,
 )
-from bot.usecases.forms import Field, Form, Values
+from bot.usecases.forms import Form, Values
 from bot.usecases.requests import settle_visit
 from bot.work import Button, Lane, Work
 
@@ -188,15 +187,7 @@ CLOSE_FORM = forms.register(
         "close",
         (
             reasons.field("closing.ask.why", reasons.CLOSING, said_with=_said),
-            Field(
-                "closed_on",
-                "closing.ask.closed_on",
-                form_days.past_days,
-                arms.past_date,
-                show=record_visit.show_day,
-                said_with=_said,
-                columns=3,
-            ),
+            form_days.past_field("closed_on", "closing.ask.closed_on", _said, arms.past_date),
         ),
         _finish_closing,
         frozenset(CLINICAL),

@@ -22,7 +22,6 @@ from bot.usecases import (
     form_days,
     forms,
     reasons,
-    record_visit,
     screens,
     staff_queries,
 )
@@ -262,9 +261,7 @@ def _finish_taking_back(work: Work, values: Values) -> None:
     dose_card.show(work, subject)
 
 
-FROM_ON = Field(
-    "from_on", "dose_order.ask.from_on", _days, _day, show=record_visit.show_day, said_with=_said, columns=2
-)
+FROM_ON = Field("from_on", "dose_order.ask.from_on", _days, _day, show=form_days.show, said_with=_said, columns=2)
 DECIDED_BY = Field("decided_by", "dose_order.ask.decided_by", _physicians, reasons.own_words, said_with=_said)
 
 

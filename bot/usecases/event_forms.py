@@ -26,7 +26,7 @@ from bot.domain.roles import CLINICAL, PHYSICIANS
 from bot.domain.visits import InFuture
 from bot.store import adverse_events as stored
 from bot.store.models import AdverseEvent, SeriousClock, Subject
-from bot.usecases import events, form_days, forms, reasons, record_visit, reported, sae_clock
+from bot.usecases import events, form_days, forms, reasons, reported, sae_clock
 from bot.usecases.events import DEFERASIROX, LUSPATERCEPT, MEDICINES, ONGOING
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.refusals import DayTooFar
@@ -300,7 +300,7 @@ def _parse_end(work: Work, values: Values, text: str) -> Reading[str]:
 
 
 def _show_end(work: Work, value: Any) -> object:
-    return Text("event.ongoing") if value == ONGOING else record_visit.show_day(work, value)
+    return Text("event.ongoing") if value == ONGOING else form_days.show(work, value)
 
 
 # What was done
@@ -720,7 +720,7 @@ def _facts() -> Sequence[Field]:
             _days,
             _parse_onset,
             wanted=_wanted("onset"),
-            show=record_visit.show_day,
+            show=form_days.show,
             said_with=_said,
             columns=3,
         ),
@@ -845,7 +845,7 @@ REPORTED_FORM = forms.register(
                 "event.ask.on",
                 _report_days,
                 _parse_report_day,
-                show=record_visit.show_day,
+                show=form_days.show,
                 said_with=_said_clock,
                 columns=2,
             ),

@@ -69,7 +69,7 @@ FORM = forms.register(
         "visit.extra",
         (
             Field("title", "extra.ask.title", parse=_title, said_with=_said),
-            Field("on", "extra.ask.on", _days, _on, show=record_visit.show_day, said_with=_said, columns=2),
+            Field("on", "extra.ask.on", _days, _on, show=form_days.show, said_with=_said, columns=2),
         ),
         _finish,
         frozenset(CLINICAL),

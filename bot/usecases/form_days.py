@@ -1,12 +1,14 @@
 """Which days does a form offer as buttons, and which typed days of the past does it take?"""
 
+from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 from bot.domain.parsing import Reading, parse_date
 from bot.domain.visits import InFuture
-from bot.usecases.forms import Choice, Values
+from bot.usecases.forms import Choice, Field, Values
 from bot.usecases.refusals import DayTooFar
-from bot.work import Work
+from bot.work import Day, Work
 
 # A date outside these is a slip: nobody records a visit of last year.
 LONGEST_BACK = timedelta(days=180)
@@ -46,6 +48,21 @@ def recorded_date(work: Work, _values: Values, text: str) -> Reading[str]:
     """
     reading = past_date(work, text)
     return Reading(reading.value.isoformat(), reading.confirm or is_far(work, reading.value), text)
+
+
+def show(_work: Work, value: Any) -> object:
+    """Show a day that was answered."""
+    return Day(date.fromisoformat(value), "full_day")
+
+
+def past_field(
+    name: str,
+    ask: str,
+    said_with: Callable[[Work, Values], dict[str, object]],
+    parse: Callable[[Work, Values, str], Reading[str]] = recorded_date,
+) -> Field:
+    """Return the question for a day that has come."""
+    return Field(name, ask, past_days, parse, show=show, said_with=said_with, columns=3)
 
 
 def is_far(work: Work, day: date) -> bool:

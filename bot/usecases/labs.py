@@ -13,7 +13,7 @@ from bot.domain.roles import CLINICAL
 from bot.store import audit
 from bot.store import measurements as stored
 from bot.store.models import Measurement, Subject
-from bot.usecases import cases, form_days, forms, lab_release, measured, owning, reasons, record_visit, screens
+from bot.usecases import cases, form_days, forms, lab_release, measured, owning, reasons, screens
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -332,15 +332,7 @@ ENTER_FORM = forms.register(
     Form(
         "labs.enter",
         (
-            Field(
-                "on",
-                "labs.ask.on",
-                form_days.past_days,
-                form_days.recorded_date,
-                show=record_visit.show_day,
-                said_with=_said,
-                columns=3,
-            ),
+            form_days.past_field("on", "labs.ask.on", _said),
             Field("values", "labs.ask.values", parse=_parse_values, show=_shown_values, said_with=_said),
             Field(
                 "rest",

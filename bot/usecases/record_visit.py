@@ -386,14 +386,13 @@ def _ask_why(work: Work, subject: Subject, visit: Visit) -> None:
         work.answer("visit.recorded.deviates", rows, code=subject.code, deviations=Lines(lines))
 
 
-def show_day(_work: Work, value: Any) -> object:
-    """Show a day that was answered."""
-    return Day(date.fromisoformat(value), "full_day")
-
-
-HELD_ON = Field("held_on", "visit.ask.held_on", _past_days, _past_date, show=show_day, said_with=_said, columns=3)
+HELD_ON = Field(
+    "held_on", "visit.ask.held_on", _past_days, _past_date, show=form_days.show, said_with=_said, columns=3
+)
 HELD_IF_DONE = replace(HELD_ON, wanted=_was(stored.DONE))
-NEXT_ON = Field("next_on", "visit.ask.next_on", _new_days, _coming_date, show=show_day, said_with=_said, columns=2)
+NEXT_ON = Field(
+    "next_on", "visit.ask.next_on", _new_days, _coming_date, show=form_days.show, said_with=_said, columns=2
+)
 WHY_DEVIATES = reasons.field("visit.ask.why_deviates", reasons.DEVIATION, wanted=_explains, said_with=_said_why)
 WHY_NOT_NEEDED = reasons.field("visit.ask.why_not_needed", reasons.NOT_NEEDED, said_with=_said)
 
@@ -433,7 +432,7 @@ PHONED_FORM = forms.register(
                 _new_days,
                 _coming_date,
                 wanted=_was(stored.MISSED, stored.NOT_NEEDED),
-                show=show_day,
+                show=form_days.show,
                 said_with=_said,
                 columns=2,
             ),
@@ -460,7 +459,7 @@ CORRECT_FORM = forms.register(
                 _coming_days,
                 _coming_date,
                 wanted=_nothing_left,
-                show=show_day,
+                show=form_days.show,
                 said_with=_said,
                 columns=2,
             ),

@@ -11,7 +11,7 @@ from bot.store import audit, people
 from bot.store import measurements as stored
 from bot.store.models import DoseOrder, DoseReview, Escalation, Measurement, Subject
 from bot.texts import number
-from bot.usecases import cases, dose_reviews, escalate, form_days, forms, owning, reasons, record_visit, screens
+from bot.usecases import cases, dose_reviews, escalate, form_days, forms, owning, reasons, screens
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.usecases.values import shown, value_of
 from bot.work import Button, Day, Lane, Lines, Text, Work
@@ -302,17 +302,7 @@ def _report(work: Work, values: Values) -> None:
 REPORT = forms.register(
     Form(
         "review.report",
-        (
-            Field(
-                "on",
-                "review.ask.taken_on",
-                form_days.past_days,
-                _parse_day,
-                show=record_visit.show_day,
-                said_with=_about,
-                columns=3,
-            ),
-        ),
+        (form_days.past_field("on", "review.ask.taken_on", _about, _parse_day),),
         _report,
         frozenset(CLINICAL),
         summary="review.report.summary",

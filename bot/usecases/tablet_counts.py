@@ -28,7 +28,7 @@ from bot.store import audit
 from bot.store import tablet_counts as stored
 from bot.store.models import Subject, TabletCount
 from bot.texts import number
-from bot.usecases import cases, dose_days, form_days, forms, owning, reasons, record_visit, screens
+from bot.usecases import cases, dose_days, form_days, forms, owning, reasons, screens
 from bot.usecases.forms import Choice, Field, Form, Values
 from bot.work import Button, Day, Lines, Text, Work
 
@@ -408,15 +408,7 @@ ENTER_FORM = forms.register(
                 show=lambda _work, kind: Text(f"counts.kind.{kind}"),
                 said_with=_said,
             ),
-            Field(
-                "on",
-                "counts.ask.on",
-                form_days.past_days,
-                form_days.recorded_date,
-                show=record_visit.show_day,
-                said_with=_said,
-                columns=3,
-            ),
+            form_days.past_field("on", "counts.ask.on", _said),
             Field(
                 "strength",
                 "counts.ask.strength",

@@ -11,24 +11,24 @@ from bench.storm.__main__ import Storm, plan_for, storm
 from bench.storm.people import Plan
 from bot.domain import escalation as rules
 from bot.domain.escalation import CaseState, Chain
+from bot.protocol.load import bundled
 from bot.store.models import Escalation
 from bot.usecases import escalate, lapse, owning
 from bot.work import Work
-from tests.stories.conftest import trial
 
 SHORT = Plan(reports=100, days=0.25, burst=12)
 
 
 def play(folder: Path, plan: Plan = SHORT, seed: int = 1) -> Storm:
     folder.mkdir(exist_ok=True)
-    return storm(plan, seed, folder, trial(), subjects=6)
+    return storm(plan, seed, folder, bundled(), subjects=6)
 
 
 # Ten storms of a thousand reports each: ten thousand, that two workers can share.
 @pytest.mark.req("DI-18")
 @pytest.mark.parametrize("seed", range(1, 11))
 def test_no_report_is_forgotten(tmp_path: Path, seed: int) -> None:
-    found = storm(plan_for(1_000), seed, tmp_path, trial())
+    found = storm(plan_for(1_000), seed, tmp_path, bundled())
     assert found.broken == []
     assert found.totals.reports == 1_000
     # It did blow: everything that the judge watches for has happened.

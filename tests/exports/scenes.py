@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +14,6 @@ from bot.exports import files, making
 from bot.exports.making import Made, Wanted
 from bot.protocol.clinic import load_clinic
 from bot.protocol.load import bundled
-from bot.protocol.model import Protocol
 from bot.store.models import (
     Account,
     AdverseEvent,
@@ -47,11 +45,6 @@ BY = "staff:1:investigator"
 SECRET = "王小明 0571-8888-9999"  # a name and a number, wherever people write in their own words
 
 
-@cache
-def trial() -> Protocol:
-    return bundled()
-
-
 @dataclass
 class Study:
     """A database with its parts, and what is done in it."""
@@ -72,7 +65,7 @@ class Study:
 def study(store: Store) -> Study:
     """Return a study of Anna, Boris and Clara in which everything has happened once."""
     clock = SetClock(START)
-    made = Study(Deps(store, clock, trial(), bundled_texts(), make_settings(), load_clinic(None)))
+    made = Study(Deps(store, clock, bundled(), bundled_texts(), make_settings(), load_clinic(None)))
     made.within(lambda work: import_subjects.import_subjects(work, HEADER + ANNA + BORIS + CLARA) and None)
     made.within(happen)
     return made

@@ -13,8 +13,9 @@ from bot.domain.dosing import Formulation
 from bot.domain.questionnaires import ItemKind
 from bot.domain.visits import Deviation, VisitKind
 from bot.exports.terms import shape
+from bot.protocol.load import bundled
 from bot.store.session import Store
-from tests.exports.scenes import study, table, trial
+from tests.exports.scenes import study, table
 
 DTC = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d:\d\d[+-]\d\d:\d\d)?)?)?")
 DOMAINS = shape().domains
@@ -53,7 +54,7 @@ def test_a_domain_is_described_as_the_standard_wants(name: str) -> None:
 
 
 def test_every_code_of_the_trial_has_a_term() -> None:
-    terms, protocol = shape().terms, trial()
+    terms, protocol = shape().terms, bundled()
     assert set(terms.measures) == set(protocol.measures.by_id)
     assert set(terms.formulations) == set(terms.tablet_units) == {*Formulation} == {*protocol.tablets.formulations}
     assert set(terms.skip_reasons) == {each.code for each in protocol.tablets.skip_reasons}

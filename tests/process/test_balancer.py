@@ -95,9 +95,8 @@ async def balanced(ports: Sequence[int]) -> AsyncIterator[Balancer]:
 
 @pytest.fixture
 def empty_postgres(postgres: str) -> Iterator[str]:
-    url = servers.create(postgres)
-    yield url
-    servers.drop(postgres, url)
+    with servers.lent(postgres) as url:
+        yield url
 
 
 def text_update(number: int, person: Person, words: str) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """Small simulations, in which rare things are frequent."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
 
 import pytest
 
 from bot import app
 from bot.protocol.load import bundled
-from bot.protocol.model import Protocol
 from bot.simulation.ground import ShortWay
 from bot.simulation.plan import DAYS_IN_MONTH, Plan
 from bot.simulation.report import SiteReport
@@ -27,15 +25,10 @@ LIVELY = {
 Simulate = Callable[..., SiteReport]
 
 
-@cache
-def trial() -> Protocol:
-    return bundled()
-
-
 @pytest.fixture(autouse=True)
 def _protocol_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start each bot with the trial that is in memory; what a start checks is tested elsewhere."""
-    monkeypatch.setattr(app, "checked_protocol", lambda *_: trial())
+    monkeypatch.setattr(app, "checked_protocol", lambda *_: bundled())
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 import random
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import insert
 from sqlmodel import Session, SQLModel, col, select
@@ -79,17 +77,10 @@ def everything(store: Store) -> dict[str, list[portable.Row]]:
     return store.read_now(read)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture
+def elsewhere(empty_url: str) -> Iterator[Store]:
     """Give an empty place of each kind."""
-    url = f"sqlite:///{tmp_path / 'elsewhere.sqlite3'}"
-    if request.param == "postgresql":
-        server: str = request.getfixturevalue("postgres")
-        name = f"test_{uuid.uuid4().hex}"
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
-        url = server.replace("/postgres?", f"/{name}?")
-    opened = Store(url, Cipher(KEY))
+    opened = Store(empty_url, Cipher(KEY))
     yield opened
     opened.close()
 

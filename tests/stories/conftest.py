@@ -2,22 +2,19 @@
 
 import asyncio
 import copy
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.engines import quicken
+from bench.engines import quicken, whole
 from bot import app
 from bot.clock import SetClock
 from bot.delivery.http import NotSent, check_answer
 from bot.protocol.load import bundled
-from bot.protocol.model import Protocol
 from bot.settings import Settings
 from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import SimulatedTelegram
@@ -77,14 +74,14 @@ class World:
 class Snapshot:
     """A study on its first morning as it lies on disk and on the phones."""
 
-    database: Path
+    database: bytes
     telegram: SimulatedTelegram
     numbers: dict[str, tuple[int, str]]
 
     def world(self, folder: Path, **settings: Any) -> World:
         """Return an independent copy whose database lies in ``folder``, with single ``settings`` of its own."""
         path = folder / "study.sqlite3"
-        path.write_bytes(self.database.read_bytes())
+        path.write_bytes(self.database)
         clock = SetClock(START)
         telegram = copy.deepcopy(self.telegram, {id(self.telegram.clock): clock})
         return World(make_settings(database_url=f"sqlite:///{path}", **settings), telegram, clock)
@@ -98,35 +95,26 @@ class Snapshot:
         return Study(stage, **people)
 
 
-@cache
-def trial() -> Protocol:
-    """Return the bundled trial, read once: reading and checking it is most of the time a start takes."""
-    return bundled()
-
-
 @pytest.fixture(autouse=True)
 def _protocol_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start each bot with the trial that is in memory; what a start checks is tested elsewhere."""
-    monkeypatch.setattr(app, "checked_protocol", lambda *_: trial())
+    monkeypatch.setattr(app, "checked_protocol", lambda *_: bundled())
 
 
 def _snapshot(folder: Path, *, started: bool) -> Snapshot:
     path = folder / f"{'started' if started else 'enrolled'}.sqlite3"
 
-    async def build() -> Snapshot:
+    async def build() -> tuple[SimulatedTelegram, dict[str, tuple[int, str]]]:
         async with stages.raised(make_settings(database_url=f"sqlite:///{path}"), START) as stage:
             made = await study(stage, started=started)
             people = {name: getattr(made, name) for name in NAMES}
             numbers = {name: (each.phone.user_id, each.locale) for name, each in people.items()}
-        return Snapshot(path, stage.telegram, numbers)
+        return stage.telegram, numbers
 
     # A runner with a factory leaves the event loop of the tests around it alone.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        snapshot = runner.run(build())
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    return snapshot
+        telegram, numbers = runner.run(build())
+    return Snapshot(whole(path), telegram, numbers)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.roles import Role
+from bot.protocol.load import bundled
 from bot.store import people
 from bot.store.models import AgendaItem, Consent, OutboxMessage
 from bot.usecases import overdue
@@ -12,10 +13,9 @@ from bot.usecases.staff_queries import find
 from bot.work import Lane, Work
 from schedules import agenda
 from tests.people import Study, begin, staff
-from tests.stories.conftest import trial
 from tests.stories.scenes import Watch, caregiver, clinical_rows, rows, subject, withdraw
 
-PARTS = (trial().consent.text, *trial().consent.agreements)
+PARTS = (bundled().consent.text, *bundled().consent.agreements)
 CLINICAL = ("visit.reminder", "dose.prompt", "case", "report")
 
 

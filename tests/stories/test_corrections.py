@@ -5,10 +5,10 @@ import json
 import pytest
 
 from bot.domain.urgency import Urgency
+from bot.protocol.load import bundled
 from bot.store.models import Answer, Escalation, EscalationStep, OutboxMessage, Response
 from bot.story.people import Person
 from tests.people import Study
-from tests.stories.conftest import trial
 from tests.stories.scenes import (
     CALL_120,
     GO_TO_HOSPITAL,
@@ -192,7 +192,7 @@ class TestCorrections:
     async def test_after_some_days_it_can_not_be_corrected_here(self, study: Study) -> None:
         await feels_sick(study)
         await study.boris.taps("report.button.enough")
-        await study.pass_time(days=trial().correct_days)
+        await study.pass_time(days=bundled().correct_days)
         sees = Watch(study.boris)
         await study.boris.taps("report.button.correct")
         assert sees.read("refused.too_late_to_correct"), (sees.texts, sees.toasts)

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.roles import Role
+from bot.protocol.load import bundled
 from bot.store import people
 from bot.store.models import DoseReport, Subject, VisitRecord
 from bot.story.people import Person
 from bot.usecases.staff_queries import find
 from bot.work import Work
 from tests.people import Study, staff
-from tests.stories.conftest import trial
 from tests.stories.scenes import (
     CALL_120,
     CHEST_PAIN,
@@ -135,7 +135,7 @@ async def test_a_patient_with_the_code_of_another_subject_reads_the_neutral_text
 @pytest.mark.req("DI-19")
 async def test_agreeing_to_the_last_part_is_no_consent_while_another_part_stands_refused(newcomers: Study) -> None:
     anna = newcomers.anna
-    parts = 1 + len(trial().consent.agreements)
+    parts = 1 + len(bundled().consent.agreements)
     await anna.opens(await newcomers.link("S-001"))
     await anna.taps("language.zh", *["start.button.agree"] * (parts - 1))
     last = anna.phone.last
@@ -192,11 +192,11 @@ async def test_answering_for_yesterday_does_not_silence_todays_second_question(s
     assert sees.read("tablets.ask_again")
 
 
-@pytest.mark.parametrize("code", [reason.code for reason in trial().skip_reasons if reason.opens_report])
+@pytest.mark.parametrize("code", [reason.code for reason in bundled().skip_reasons if reason.opens_report])
 async def test_a_reason_that_opens_a_report_opens_one(study: Study, code: str) -> None:
     await study.stage.until(EVENING)
     sees = Watch(study.anna)
-    reason = next(r.text for r in trial().skip_reasons if r.code == code)
+    reason = next(r.text for r in bundled().skip_reasons if r.code == code)
     await study.anna.taps("tablets.button.not_today", reason, "form.button.done")
     assert sees.last("report.trouble.ask")
 

@@ -5,15 +5,15 @@ from datetime import date, datetime, time
 import pytest
 
 from bot.domain.reminders import QuietHours
+from bot.protocol.load import bundled
 from bot.simulator.parts import NoSuchButton, ShownMessage
 from bot.store.models import OutboxMessage, Visit, VisitRecord
 from bot.story.people import Person
 from bot.usecases import visit_reminders
 from tests.people import Study
-from tests.stories.conftest import trial
 from tests.stories.scenes import Watch, caregiver, cases, local, made_from, rows, subject
 
-REMINDERS = [step.text for step in trial().reminders]
+REMINDERS = [step.text for step in bundled().reminders]
 
 
 def at(day: str) -> datetime:
@@ -249,7 +249,7 @@ class TestOutage:
 
 async def test_five_weeks_in_which_nobody_answers(study: Study) -> None:
     """Nothing that can wait comes at night, and a control never hears of injections or tablets."""
-    quiet: QuietHours = trial().quiet_hours
+    quiet: QuietHours = bundled().quiet_hours
     await study.stage.until(at("2026-12-07T08:00"))
     for person in study.patients:
         times = [local(message.at).time() for message in person.seen if message.at > at("2026-11-02T08:00")]

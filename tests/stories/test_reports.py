@@ -10,10 +10,10 @@ from bot.domain.conditions import Facts
 from bot.domain.questionnaires import Item, ItemKind, next_item
 from bot.domain.triage import triage
 from bot.domain.urgency import Urgency
+from bot.protocol.load import bundled
 from bot.store.models import Answer, Response
 from bot.story.people import Person
 from tests.people import Study
-from tests.stories.conftest import trial
 from tests.stories.scenes import (
     CALL_120,
     GO_TO_HOSPITAL,
@@ -26,7 +26,7 @@ from tests.stories.scenes import (
     symptom_case,
 )
 
-QUESTIONNAIRE = trial().questionnaires["unwell"]
+QUESTIONNAIRE = bundled().questionnaires["unwell"]
 TROUBLES = [option.id for option in QUESTIONNAIRE.item("trouble").options]
 ANNA = Facts(arm="TG2", age_years=74)
 MOST_QUESTIONS = 4
@@ -76,7 +76,7 @@ def walk(turns: dict[str, str], given_before: set[tuple[str, str]]) -> Path:
         answer = turns.get(item.id) or (next(new, mildest(item)) if given_before else mildest(item))
         given[item.id] = value_of(item, answer)
         path.append((item.id, answer))
-        if triage(given, ANNA, trial().triage_rules).urgency is Urgency.RED_120:
+        if triage(given, ANNA, bundled().triage_rules).urgency is Urgency.RED_120:
             break
     return tuple(path)
 
@@ -164,7 +164,7 @@ async def test_every_branch_ends_in_a_message_and_its_urgency_is_that_of_the_rul
         response = await last_response(stage)
         kept = await rows(stage, Answer, response_id=response.id)
         given = _answers(kept)
-        decision = triage(given, ANNA, trial().triage_rules)
+        decision = triage(given, ANNA, bundled().triage_rules)
         assert response.submitted_at is not None, _named(path)
         assert [item for item, _ in path] == list(given), _named(path)
         assert len(given) <= MOST_QUESTIONS, _named(path)

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.urgency import Urgency
+from bot.protocol.load import bundled
 from bot.store.models import DosePrompted, DoseReport
 from tests.people import Study
-from tests.stories.conftest import trial
 from tests.stories.scenes import Watch, caregiver, cases, last_values, local, rows, symptom_case, withdraw
 
 FIRST = datetime.fromisoformat("2026-11-02T18:00:00+08:00")
@@ -98,9 +98,9 @@ class TestAsking:
 
 
 class TestReasons:
-    @pytest.mark.parametrize("reason", trial().skip_reasons, ids=lambda reason: reason.code)
+    @pytest.mark.parametrize("reason", bundled().skip_reasons, ids=lambda reason: reason.code)
     async def test_each_reason_is_kept_and_reaches_staff_if_it_has_to(self, study: Study, reason: object) -> None:
-        choice = next(each for each in trial().skip_reasons if each is reason or each == reason)
+        choice = next(each for each in bundled().skip_reasons if each is reason or each == reason)
         await study.stage.until(evening(0))
         sees = Watch(study.anna)
         await study.anna.taps("tablets.button.not_today")

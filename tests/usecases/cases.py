@@ -1,6 +1,5 @@
 """A ward at the level of use cases: a few staff, one patient, real tables, no event loop and no Telegram."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 from sqlmodel import Session, SQLModel, select
 
-from bench.engines import quicken
+from bench.engines import quicken, whole
 from bench.storm.world import Keys, Open
 from bot.clock import SetClock
 from bot.delivery import dispatch
@@ -21,6 +20,7 @@ from bot.domain.people import BOT
 from bot.domain.roles import Role
 from bot.domain.urgency import Urgency
 from bot.errors import FollowupError
+from bot.protocol.load import bundled
 from bot.store import agenda, lease, outbox, people
 from bot.store.models import Account, Dialogue, Escalation, Link, OutboxMessage, StaffMember, Subject
 from bot.store.session import Store
@@ -31,7 +31,6 @@ from handlers.presses import PRESSES
 from schedules import agenda as schedule
 from schedules import watchdog
 from tests.conftest import START, make_settings
-from tests.stories.conftest import trial
 
 Row = TypeVar("Row", bound=SQLModel)
 STAFF = {
@@ -51,7 +50,7 @@ class Ward:
         self._path = path
         self.clock = SetClock(START)
         self.store = quicken(Store(f"sqlite:///{path}", Open()), "open")  # type: ignore[arg-type]
-        self.deps = Deps(self.store, self.clock, trial(), Keys({}), make_settings(), ClinicCalendar())
+        self.deps = Deps(self.store, self.clock, bundled(), Keys({}), make_settings(), ClinicCalendar())
         self.toast: str | None = None
         self.numbers: dict[str, int] = {}
         self.accounts: dict[str, int] = {}
@@ -90,10 +89,7 @@ class Ward:
     def keep(self) -> tuple[bytes, datetime]:
         """Return the ward as it is, to go back to: quicker than to begin again."""
         self._let_go()
-        with sqlite3.connect(self._path) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-        return self._path.read_bytes(), self.clock.now()
+        return whole(self._path), self.clock.now()
 
     def go_back(self, kept: tuple[bytes, datetime]) -> None:
         self._let_go()

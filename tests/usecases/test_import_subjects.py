@@ -7,6 +7,7 @@ from bot.clock import SetClock
 from bot.deps import Deps
 from bot.domain.calendar import ClinicCalendar
 from bot.domain.people import BOT
+from bot.protocol.load import bundled
 from bot.store.models import DoseOrder, Subject, Visit, Weight
 from bot.store.session import Store
 from bot.texts import bundled_texts
@@ -14,7 +15,6 @@ from bot.usecases.import_subjects import COLUMNS, ImportFaulty, import_subjects
 from bot.work import Work, run
 from tests.conftest import START, make_settings
 from tests.people import ANNA, BORIS, CLARA, HEADER
-from tests.stories.conftest import trial
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def deps(store: Store) -> Deps:
     return Deps(
         store=store,
         clock=SetClock(START),
-        protocol=trial(),
+        protocol=bundled(),
         texts=bundled_texts(),
         settings=make_settings(database_url=str(store.url)),
         clinic=ClinicCalendar(),

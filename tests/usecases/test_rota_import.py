@@ -11,6 +11,7 @@ from bot.domain.calendar import ClinicCalendar
 from bot.domain.people import BOT
 from bot.domain.roles import Role
 from bot.domain.rota import Level, Span
+from bot.protocol.load import bundled
 from bot.store.models import Account, OncallShift, StaffMember
 from bot.store.session import Store
 from bot.texts import bundled_texts
@@ -18,7 +19,6 @@ from bot.usecases import rota_import, shifts
 from bot.usecases.import_subjects import ImportFaulty
 from bot.work import Work, run
 from tests.conftest import START, make_settings
-from tests.stories.conftest import trial
 
 HEADER = "date,from,until,level,staff\n"
 ANNE = "2026-11-03,08:00,20:00,first,Anne\n"
@@ -47,7 +47,7 @@ async def deps(store: Store) -> Deps:
     made = Deps(
         store=store,
         clock=SetClock(START),
-        protocol=trial(),
+        protocol=bundled(),
         texts=bundled_texts(),
         settings=make_settings(database_url=str(store.url)),
         clinic=ClinicCalendar(),

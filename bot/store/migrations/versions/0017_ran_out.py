@@ -17,7 +17,9 @@ def upgrade() -> None:
     months = sa.table("dose_month", sa.column("month_on", sa.Date), sa.column("subject_id"), sa.column("days"))
     for subject_id, day in _days(connection):
         of_day = (months.c.month_on == day.replace(day=1)) & (months.c.subject_id == subject_id)
-        days = connection.execute(sa.select(months.c.days).where(of_day)).scalar_one()
+        days = connection.execute(sa.select(months.c.days).where(of_day)).scalar()
+        if days is None:
+            continue  # rows that were put in past the bot have no month (decision 0058)
         marked = days[: day.day - 1] + days[day.day - 1].lower() + days[day.day :]
         connection.execute(sa.update(months).where(of_day).values(days=marked))
 
