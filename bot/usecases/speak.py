@@ -85,7 +85,7 @@ def _answer_requests(work: Work, findings: Findings, text: str) -> None:
         [Button("menu.button.unwell", "menu.unwell")],
         [Button("menu.button.open", "menu.open")],
     ]
-    if not alone:
+    if not alone and talk.hear(work, screens.subject_of(work), text) is None:
         escalate.pass_on(work, screens.subject_of(work), text)
     work.answer("speak.request" if alone else "speak.request_passed_on", rows, phone=screens.phone(work))
 

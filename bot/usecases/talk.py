@@ -164,13 +164,25 @@ def _take_answer(work: Work, values: Values) -> None:
 
 
 def take(work: Work, subject: Subject, words: str, *, any_time: bool = False) -> bool:
-    """Take a patient's words into the conversation about an open case; False when there is none.
-
-    Without ``any_time`` it ends some hours after the last message of staff.
-    """
-    case = _talking(work, subject, any_time=any_time)
+    """Take a patient's words into the conversation about an open case, and say so; False when there is none."""
+    case = hear(work, subject, words, any_time=any_time)
     if case is None:
         return False
+    # Before somebody has it, nobody is in charge of the patient.
+    key = "case.answer_passed_on" if case.acknowledged_by_id is not None else "speak.passed_on"
+    work.answer(key, [[Button("menu.button.unwell", "menu.unwell")]], phone=work.settings.site_phone)
+    return True
+
+
+def hear(work: Work, subject: Subject, words: str, *, any_time: bool = False) -> Escalation | None:
+    """Give a patient's words to whoever has the case that they belong to; return it, None when there is none.
+
+    Without ``any_time`` it ends some hours after the last message of staff. An emergency of the last hours is one
+    too, before staff wrote: who has it, or is paged, must not find in the morning what was asked at night.
+    """
+    case = _talking(work, subject, any_time=any_time) or _fresh_emergency(work, subject)
+    if case is None:
+        return None
     _keep(work, case, words)
     answered = escalate.step(work, case, "answered")
     for account in escalate.recipients(work, case):
@@ -185,10 +197,7 @@ def take(work: Work, subject: Subject, words: str, *, any_time: bool = False) ->
             who=Text(f"relation.{work.caller.role}"),
             words=escalate.cut(words),
         )
-    work.answer(
-        "case.answer_passed_on", [[Button("menu.button.unwell", "menu.unwell")]], phone=work.settings.site_phone
-    )
-    return True
+    return case
 
 
 def keep_words(work: Work, subject: Subject, words: str) -> None:
@@ -214,6 +223,14 @@ def _talking(work: Work, subject: Subject, *, any_time: bool) -> Escalation | No
     if not any_time:
         statement = statement.where(CaseMessage.at >= since)
     return work.session.exec(statement).first()
+
+
+def _fresh_emergency(work: Work, subject: Subject) -> Escalation | None:
+    """Return the open red or amber case of the last hours, as many as a conversation has."""
+    case = escalate.open_case(work, subject)
+    if case is None or Urgency(case.urgency).rank < Urgency.AMBER.rank:
+        return None
+    return case if work.now - case.opened_at < timedelta(hours=work.protocol.conversation.open_hours) else None
 
 
 def _keep(work: Work, case: Escalation, words: str) -> CaseMessage:

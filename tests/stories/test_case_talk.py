@@ -67,6 +67,25 @@ async def test_for_a_day_words_without_the_button_belong_to_it_too(study: Study)
     assert [case.kind for case in await cases(study.stage, "S-002")] == ["symptom", "request"]
 
 
+@pytest.mark.parametrize("taken", [True, False], ids=["somebody has it", "nobody has it yet"])
+async def test_words_after_an_emergency_reach_who_has_it_or_is_paged_at_night_too(study: Study, taken: bool) -> None:
+    await study.pass_time(hours=19)
+    await study.boris.says(CHEST_PAIN["en"])
+    if taken:
+        await study.doctor.taps("case.button.acknowledge")
+    doctor, nurse, boris = Watch(study.doctor), Watch(study.coordinator), Watch(study.boris)
+    await study.boris.says("My son is with me now")
+    assert boris.last("case.answer_passed_on" if taken else "speak.passed_on")
+    await study.boris.says("When will somebody ring me?")
+    assert boris.last("speak.request_passed_on")
+    assert ["My son is with me now" in doctor.texts[0], "When will somebody ring me?" in doctor.texts[1]] == [
+        True,
+        True,
+    ]
+    assert nurse.new == []
+    assert [case.kind for case in await cases(study.stage, "S-002")] == ["symptom"]
+
+
 @pytest.mark.parametrize("button", [True, False])
 async def test_a_danger_in_the_answer_comes_first(study: Study, button: bool) -> None:
     await study.anna.says("拉肚子止不住")
