@@ -41,11 +41,12 @@ class Stage:
 
     async def settle(self) -> None:
         """Let the bot take in what people did, answer it, and send what is due, until all is quiet."""
-        while True:
-            came = await self.bot.poller.poll(0)
-            done = await self.bot.pump.drain() + await self.bot.dispatcher.drain()
-            if not came and not done:
-                return
+        await self.bot.settle()
+        await self._take_in()
+
+    async def _take_in(self) -> None:
+        while await self.bot.poller.poll(0):
+            await self.bot.settle()
 
     async def pass_time(self, **amount: float) -> None:
         """Let ``timedelta(**amount)`` pass; everything that becomes due on the way happens at its own time."""
@@ -54,19 +55,20 @@ class Stage:
     async def until(self, moment: datetime) -> None:
         """Let time pass until ``moment`` (aware)."""
         await self.settle()
-        while (due := await self.deps.store.read(next_due)) is not None and due <= moment:
+        due = await self.deps.store.read(next_due)
+        while due is not None and due <= moment:
             if due > self.clock.now():
                 self.clock.set(due)
             await self.bot.tick(sparing=True)
-            await self.settle()
-            again = await self.deps.store.read(next_due)
-            if again is not None and again <= self.clock.now() and self.clock.now() < moment:
+            await self._take_in()
+            due = await self.deps.store.read(next_due)
+            if due is not None and due <= self.clock.now():
+                if self.clock.now() >= moment:
+                    break
                 self.clock.set(min(self.clock.now() + STUCK, moment))
-            elif again is not None and again <= self.clock.now():
-                break
         self.clock.set(max(moment, self.clock.now()))
         await self.bot.tick()
-        await self.settle()
+        await self._take_in()
 
     async def invitation(self, role: Role) -> str:
         """Return a link that makes whoever opens it staff, as `followup staff invite` prints it."""

@@ -2,22 +2,27 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import Session
 
 from bench.engines import quicken, whole
 from bot import app
 from bot.clock import SetClock
 from bot.delivery.http import NotSent, check_answer
+from bot.pictures import paint
 from bot.protocol.load import bundled
 from bot.settings import Settings
 from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import SimulatedTelegram
+from bot.store.session import Store
 from bot.story import stage as stages
 from bot.story.people import Person
 from bot.story.stage import Stage
@@ -99,6 +104,29 @@ class Snapshot:
 def _protocol_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start each bot with the trial that is in memory; what a start checks is tested elsewhere."""
     monkeypatch.setattr(app, "checked_protocol", lambda *_: bundled())
+
+
+_drawn_once = lru_cache(64)(lambda spec: paint(json.loads(spec)))
+
+
+@pytest.fixture(autouse=True)
+def _pictures_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a picture once for all stories: many live through the same Monday."""
+    monkeypatch.setattr(app, "paint", lambda spec: _drawn_once(json.dumps(spec)))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let transactions run where they are asked for: a story waits for each anyway; threads are tested elsewhere."""
+    for name, now in (("write", "write_now"), ("write_apart", "write_now"), ("read", "read_now")):
+        monkeypatch.setattr(Store, name, _at_once(now))
+
+
+def _at_once(name: str) -> Callable[[Store, Callable[[Session], Any]], Awaitable[Any]]:
+    async def run(store: Store, work: Callable[[Session], Any]) -> Any:
+        return getattr(store, name)(work)
+
+    return run
 
 
 def _snapshot(folder: Path, *, started: bool) -> Snapshot:
