@@ -59,6 +59,9 @@ class Button:
 
 Keyboard = Sequence[Sequence[Button]]
 
+# Who wrote waits for the answer so long; after that it may find them asleep.
+EXPECTED = timedelta(minutes=15)
+
 
 @dataclass(frozen=True, slots=True)
 class Press:
@@ -153,9 +156,16 @@ class Work:
         self.toast = self.texts.text(key, self.caller.locale, **values)
 
     def answer(self, key: str, keyboard: Keyboard = (), **more: Any) -> OutboxMessage | None:
-        """Say something to the person who acts."""
+        """Say something to the person who acts; without a sound if it is night and they wrote long ago."""
         account = self.session.get_one(Account, self.caller.account_id)
-        return self.say(account, key, keyboard, **more)
+        silent = more.get("lane", Lane.ANSWER) == Lane.ANSWER and self._is_late_at_night()
+        return self.say(account, key, keyboard, **{"silent": silent, **more})
+
+    def _is_late_at_night(self) -> bool:
+        """Tell whether the bot was away when this was written, and comes back while people sleep."""
+        if self.said_at is None or self.now - self.said_at < EXPECTED:
+            return False
+        return self.protocol.quiet_hours.covers(self.now.astimezone(self.settings.zone).time())
 
     def say(
         self,

@@ -68,6 +68,7 @@ PAGES = ("case.page",)
 FOR_STAFF = (*PAGES, "staff.", "due.", "patient.", "patients.", "alerts.", "enrol.")
 # A person who acted so long ago is being answered; a reply may have to be tried again for some minutes.
 ANSWERING = timedelta(minutes=15)
+ANSWERS = ("answer", "report")
 # The same words again so soon are a duplicate, for they name their day or their case.
 TOLD_TWICE = timedelta(hours=20)
 LEFT_BEHIND = timedelta(minutes=15)
@@ -155,7 +156,7 @@ class Judge:
 
     def _judge(self, reader: Reader, message: ShownMessage, key: str, carried: OutboxMessage) -> None:
         local = self._judged_time()
-        prompted = self._is_answer(reader, carried)
+        prompted = self._is_answer(reader, message, carried)
         if key.startswith(FOR_STAFF):
             self.violate("wrong person: a patient got a message for staff", reader.code, message.text)
         self._whose(reader, message, carried)
@@ -178,17 +179,23 @@ class Judge:
         """Return the time by which the bot is judged: its machine's, for it cannot know of a wrong clock."""
         return self.world.local(self.world.machine.now())
 
-    def _is_answer(self, reader: Reader, carried: OutboxMessage) -> bool:
+    def _is_answer(self, reader: Reader, message: ShownMessage, carried: OutboxMessage) -> bool:
         """Tell whether somebody is being answered; what the bot begins by itself is that in the same moment only.
 
         The question about tablets is both: put by the bot, or shown to whom asked for it, who may be answered
         a little late when the send had to be tried again. So is what somebody hears who is back.
+        Who wrote while the bot was away may be answered much later, without a sound at night; when a button was
+        pressed Telegram does not say.
         """
         if reader.acted_at is None:
             return False
         since = self.world.now - reader.acted_at
         begun = carried.text_key.startswith(POLITE) and carried.purpose not in ("answer", "back")
-        return since == timedelta(0) if begun else since <= ANSWERING
+        if begun:
+            return since == timedelta(0)
+        if since <= ANSWERING:
+            return True
+        return carried.purpose in ANSWERS and (message.silent or reader.acted_by == "press")
 
     def _duplicate(self, reader: Actor, message: ShownMessage, carried: OutboxMessage) -> None:
         """Nobody reads the same twice.

@@ -92,6 +92,7 @@ class Actor:
         self.locale = locale
         self.dice = dice
         self.acted_at: datetime | None = None
+        self.acted_by = ""  # "press" or "words"
         self.fresh: list[ShownMessage] = []
 
     def chance(self, habit: str) -> bool:
@@ -112,19 +113,19 @@ class Actor:
         """Press a button if it is still there."""
         if self.phone.chat.blocked or message.deleted or button not in message.buttons:
             return
-        self.acted_at = self.world.now
+        self.acted_at, self.acted_by = self.world.now, "press"
         self.world.counts["presses"] += 1
         await self.phone.taps_on(message, button.text)
 
     async def write(self, words: str) -> None:
         if self.phone.chat.blocked:
             return
-        self.acted_at = self.world.now
+        self.acted_at, self.acted_by = self.world.now, "words"
         self.world.counts["texts"] += 1
         await self.phone.sends(words)
 
     async def open(self, link: str) -> None:
-        self.acted_at = self.world.now
+        self.acted_at, self.acted_by = self.world.now, "words"
         await self.phone.opens(link)
 
     async def does(self, act: Awaitable[None]) -> list[ShownMessage]:

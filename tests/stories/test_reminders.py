@@ -223,6 +223,31 @@ class TestOutage:
         await study.pass_time(days=2)
         assert reminders(study.clara, sees.new) == []
 
+    @pytest.mark.parametrize(
+        ("words", "back_at", "sounds"),
+        [
+            ("/visits", "2026-11-04T03:57", False),
+            ("/visits", "2026-11-04T08:00", True),
+            ("谢谢", "2026-11-04T03:57", False),
+            ("我胸口疼，喘不上气", "2026-11-04T03:57", True),
+        ],
+    )
+    async def test_who_wrote_while_the_bot_was_away_is_not_woken_by_the_answer_but_for_an_emergency(
+        self, study: Study, words: str, back_at: str, sounds: bool
+    ) -> None:
+        await study.stage.until(at("2026-11-03T20:50"))
+        sees = Watch(study.anna)
+        await study.anna.phone.sends(words)
+        study.stage.clock.set(at(back_at))
+        await study.stage.settle()
+        assert {message.silent for message in sees.new} == {not sounds}
+
+    async def test_who_writes_at_night_is_answered_with_a_sound(self, study: Study) -> None:
+        await study.stage.until(at("2026-11-04T03:57"))
+        sees = Watch(study.anna)
+        await study.anna.says("/visits")
+        assert [message.silent for message in sees.new] == [False]
+
     async def test_a_reminder_that_could_not_leave_in_the_evening_does_not_leave_at_night(self, study: Study) -> None:
         await study.stage.until(at("2026-11-13T17:59"))
         sees = Watch(study.clara)
