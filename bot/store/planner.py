@@ -8,7 +8,15 @@ from sqlmodel import Session, col
 from bot.store.session import is_sqlite
 
 # So many rows of an index are looked at: enough to see which one tells more, in milliseconds at any size.
-COUNT_ROWS = ("PRAGMA analysis_limit = 1000", "ANALYZE")
+# An index of what waits is empty most of the time, and then not counted: SQLite would think it as large as any, and a
+# connection goes on with what was counted when it began. So it is told that such an index is short.
+COUNT_ROWS = (
+    "PRAGMA analysis_limit = 1000",
+    "ANALYZE",
+    "INSERT INTO sqlite_stat1 (tbl, idx, stat) SELECT tbl_name, name, '1 1 1 1' FROM sqlite_master "
+    "WHERE type = 'index' AND sql LIKE '% WHERE %' AND name NOT IN (SELECT idx FROM sqlite_stat1 WHERE idx NOT NULL)",
+    "ANALYZE sqlite_master",
+)
 
 
 def is_in(table: type[Any], state: str) -> ColumnElement[bool]:
