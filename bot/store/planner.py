@@ -8,11 +8,13 @@ from sqlmodel import Session, col
 from bot.store.session import is_sqlite
 
 # So many rows of an index are looked at: enough to see which one tells more, in milliseconds at any size.
-# An index of what waits is empty most of the time, and then not counted: SQLite would think it as large as any, and a
-# connection goes on with what was counted when it began. So it is told that such an index is short.
+# What was counted when a table was nearly empty is forgotten again, for a connection goes on with what it has read:
+# it would walk through the table for as long as the bot runs. And an index of what waits is empty most of the time,
+# then not counted, and taken to be as long as any; so it is said to be short.
 COUNT_ROWS = (
     "PRAGMA analysis_limit = 1000",
     "ANALYZE",
+    "DELETE FROM sqlite_stat1 WHERE CAST(stat AS INTEGER) < 100",
     "INSERT INTO sqlite_stat1 (tbl, idx, stat) SELECT tbl_name, name, '1 1 1 1' FROM sqlite_master "
     "WHERE type = 'index' AND sql LIKE '% WHERE %' AND name NOT IN (SELECT idx FROM sqlite_stat1 WHERE idx NOT NULL)",
     "ANALYZE sqlite_master",

@@ -128,13 +128,17 @@ class Store:
         ):
             return work(session)
 
+    def renew(self) -> None:
+        """Let go of connections that rest: new ones read anew how large the tables are."""
+        self.engine.dispose()
+        self._reading.dispose()
+
     def close(self) -> None:
         """Finish what is running and let go of the database."""
         self._writers.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self._apart.shutdown(wait=True)
-        self.engine.dispose()
-        self._reading.dispose()
+        self.renew()
 
 
 def is_sqlite(connection: Connection) -> bool:

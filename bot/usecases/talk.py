@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlmodel import col, func, select
+from sqlmodel import and_, col, func, or_, select
 
 from bot.domain import escalation as rules
 from bot.domain.escalation import CaseState
@@ -25,6 +25,7 @@ REPLY, ANSWER = "case_reply", "case_answer"
 LONGEST = 3000
 SHOWN = 10
 PURPOSE = "case talk"
+EMERGENCIES = (*escalate.REDS, Urgency.AMBER.value)
 
 
 def count(work: Work, case: Escalation) -> int:
@@ -180,7 +181,7 @@ def hear(work: Work, subject: Subject, words: str, *, any_time: bool = False) ->
     Without ``any_time`` it ends some hours after the last message of staff. An emergency of the last hours is one
     too, before staff wrote: who has it, or is paged, must not find in the morning what was asked at night.
     """
-    case = _talking(work, subject, any_time=any_time) or _fresh_emergency(work, subject)
+    case = _talking(work, subject, any_time=any_time)
     if case is None:
         return None
     _keep(work, case, words)
@@ -208,29 +209,31 @@ def keep_words(work: Work, subject: Subject, words: str) -> None:
 
 
 def _talking(work: Work, subject: Subject, *, any_time: bool) -> Escalation | None:
+    """Return the open case that staff wrote about last, or the red or amber one that has just begun.
+
+    Both count for as many hours as a conversation has; with ``any_time`` staff may have written before that.
+    """
     since = work.now - timedelta(hours=work.protocol.conversation.open_hours)
+    by_staff = and_(col(CaseMessage.escalation_id) == col(Escalation.id), col(CaseMessage.by).startswith("staff:"))
+    if not any_time:
+        by_staff = and_(by_staff, col(CaseMessage.at) >= since)
+    begun = and_(
+        col(Escalation.kind) == escalate.SYMPTOM,
+        col(Escalation.urgency).in_(EMERGENCIES),
+        col(Escalation.opened_at) > since,
+    )
     statement = (
         select(Escalation)
-        .join(CaseMessage, col(CaseMessage.escalation_id) == col(Escalation.id))
+        .outerjoin(CaseMessage, by_staff)
         .where(
             Escalation.subject_id == subject.id,
             Escalation.state != CaseState.RESOLVED,
-            col(CaseMessage.by).startswith("staff:"),
+            or_(col(CaseMessage.id).is_not(None), begun),
         )
-        .order_by(col(CaseMessage.id).desc())
+        .order_by(col(CaseMessage.id).is_(None), col(CaseMessage.id).desc())
         .limit(1)
     )
-    if not any_time:
-        statement = statement.where(CaseMessage.at >= since)
     return work.session.exec(statement).first()
-
-
-def _fresh_emergency(work: Work, subject: Subject) -> Escalation | None:
-    """Return the open red or amber case of the last hours, as many as a conversation has."""
-    case = escalate.open_case(work, subject)
-    if case is None or Urgency(case.urgency).rank < Urgency.AMBER.rank:
-        return None
-    return case if work.now - case.opened_at < timedelta(hours=work.protocol.conversation.open_hours) else None
 
 
 def _keep(work: Work, case: Escalation, words: str) -> CaseMessage:
