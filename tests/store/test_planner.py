@@ -44,6 +44,9 @@ def test_a_connection_that_knows_only_the_first_count_takes_the_index_of_what_wa
         store.write_now(close)
         store.write_now(count_rows)
         assert "ix_inbox_update_waiting" in plan_of_waiting(connection)
-    with store.engine.connect() as connection:
-        assert "ix_inbox_update_waiting" in plan_of_waiting(connection)
+    store.renew()
+    for engine in (store.engine, store._reading):
+        with engine.connect() as connection:
+            assert "ix_inbox_update_waiting" in plan_of_waiting(connection)
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
     store.close()
