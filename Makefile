@@ -82,15 +82,16 @@ words: $(VENV)/ready ## Judge the evaluation set of free words: confusion table,
 simulate: $(VENV)/ready ## Play 25 months of the trial with 90 patients and check their phones
 	$(BIN)/followup simulate --subjects 90 --months 25 --seed 7
 
-# The seeds of the nightly run, and how large each of them is.
+# The seeds of the nightly run, how large each of them is, and how many are played side by side.
 SEEDS ?= 100
 SEED_SIZE ?= --subjects 9 --months 3
+SEED_JOBS ?= 2
 
 simulate-seeds: $(VENV)/ready ## The same, smaller, with faults, for 100 seeds (nightly; SEEDS=... SEED_SIZE=...)
-	@for seed in $$(seq 1 $(SEEDS)); do \
-	    $(BIN)/followup simulate $(SEED_SIZE) --seed $$seed --faults > .simulation.txt 2>/dev/null \
-	    || { cat .simulation.txt; echo "seed $$seed failed"; exit 1; }; \
-	done; echo "$(SEEDS) seeds: nothing happened that must not happen."
+	@seq 1 $(SEEDS) | xargs -P $(SEED_JOBS) -I SEED sh -c ' \
+	    $(BIN)/followup simulate $(SEED_SIZE) --seed SEED --faults > .simulation-SEED.txt 2>&1 \
+	    && rm .simulation-SEED.txt || { cat .simulation-SEED.txt; echo "seed SEED failed"; exit 255; }' \
+	&& echo "$(SEEDS) seeds: nothing happened that must not happen."
 
 planning: $(VENV)/ready ## Measure planning with up to 1,000,000 subjects, beside APScheduler with a job a reminder
 	$(BIN)/python -m bench.planning --seed 1 $(WRITE)
