@@ -64,6 +64,8 @@ ALWAYS = (
     "danger.",
     "speak.",
 )
+# What became of a report is said to whoever made it, also after withdrawal; it waits for the morning, though.
+HOW_IT_ENDED = "outcome.told."
 PAGES = ("case.page",)
 FOR_STAFF = (*PAGES, "staff.", "due.", "patient.", "patients.", "alerts.", "enrol.")
 # A person who acted so long ago is being answered; a reply may have to be tried again for some minutes.
@@ -311,7 +313,7 @@ class Judge:
 
     def _after_the_end(self, reader: Reader, message: ShownMessage, key: str, *, prompted: bool) -> None:
         ended_at = self._ended.get(reader.code)
-        if ended_at is not None and not prompted and not key.startswith(ALWAYS):
+        if ended_at is not None and not prompted and not key.startswith((*ALWAYS, HOW_IT_ENDED)):
             self.violate("after the end", reader.code, message.text)
         if key == "stop.done":
             self._ended[reader.code] = self.world.now

@@ -162,7 +162,8 @@ def remind(work: Work, item: AgendaItem) -> str:
             kind=REMINDER,
             about_id=visit.id,
             subject=subject,
-            key=item.key,
+            # With the day, so that it is known what the phone shows when the visit was moved away and back.
+            key=f"{REMINDER}:{visit.id}:{visit.plan_version}@{visit.target_on:%Y%m%d}:{item.detail['code']}",
             useful_until=min(until, item.useful_until or until),
             tablets_on=asked,
             item=item,
@@ -219,7 +220,7 @@ def _told_plans(work: Work, reader: Account, since: datetime) -> set[tuple[int |
 
 
 def _told(work: Work, reader: Account, since: datetime) -> list[tuple[int | None, int, str]]:
-    """Return the same in the order of telling, with the day where the message names it."""
+    """Return the same in the order of telling, with the day."""
     plans: list[tuple[int | None, int, str]] = []
     for key in outbox.keys_between(work.session, reader.id or 0, (REMINDER, ANNOUNCE), since, _midnight(work, 1)):
         kind, about, rest, *_ = key.split(":")

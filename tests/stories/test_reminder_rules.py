@@ -242,6 +242,25 @@ class TestEachPhone:
         await study.stage.settle()
         assert sees.count("visit.announced") == 3
 
+    async def test_a_day_that_a_reminder_named_and_that_is_put_back_is_no_news(self, study: Study) -> None:
+        visit = await planned(study, "S-003")
+        await study.stage.until(at("2026-11-15T18:01"))
+        sees = Watch(study.clara)
+        await fill(study, "S-003", 0)
+
+        def away_and_back(work: Work) -> set[date]:
+            found = work.session.get_one(Visit, visit.id)
+            for day in (20, 16):
+                plan.move(work, found, date(2026, 11, day))
+            (reader,) = people_of.speakers(work.session, found.subject_id)
+            shown = visit_reminders.told_today(work, reader)
+            visit_reminders.announce(work, found)
+            return shown
+
+        assert await study.stage.within(away_and_back) == {date(2026, 11, 16)}
+        await study.stage.settle()
+        assert sees.count("visit.announced") == 0
+
     async def test_nobody_comes_in_vain_for_want_of_room(self, study: Study) -> None:
         await study.stage.until(at("2026-11-16T09:00"))
         sees = Watch(study.clara)
