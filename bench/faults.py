@@ -36,7 +36,7 @@ from bench.people import SITE_PHONE, TOKEN
 from bot import logs
 from bot.cipher import Cipher
 from bot.settings import Settings
-from bot.store.models import AgendaItem, Escalation, Heartbeat, InboxUpdate, OutboxMessage
+from bot.store.models import AgendaItem, CaseMessage, Escalation, Heartbeat, InboxUpdate, OutboxMessage
 from bot.store.session import Store
 from bot.story import stage as stages
 from bot.usecases import escalate
@@ -372,6 +372,7 @@ class Rows:
     inbox: Sequence[InboxUpdate]
     outbox: Sequence[OutboxMessage]
     cases: Sequence[Escalation]
+    talk: Sequence[CaseMessage]
     pages_to_come: Sequence[AgendaItem]
     beat: Heartbeat | None
 
@@ -384,6 +385,7 @@ class Rows:
             rows(InboxUpdate, col(InboxUpdate.id) > last_inbox),
             rows(OutboxMessage, col(OutboxMessage.id) > last_outbox),
             rows(Escalation),
+            rows(CaseMessage),
             rows(AgendaItem, AgendaItem.kind == escalate.NEXT_PAGE, AgendaItem.state == "waiting"),
             session.get(Heartbeat, "watchdog"),
         )
@@ -430,6 +432,8 @@ def _judge_inbox(verdict: Verdict, ground: Ground, rows: Rows) -> None:
         for source in json.loads(case.summary)
         for line in source["lines"]
     )
+    # Words in an open emergency belong to its conversation.
+    told.update(each.words for each in rows.talk)
     done = {row.update_id for row in rows.inbox if row.state == "done"}
     for number, (_, words) in zip(ground.pushed, ground.words, strict=True):
         if number in done and not told[words]:

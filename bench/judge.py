@@ -15,13 +15,14 @@ from sqlmodel import Session, col, select
 
 from bench.load import Pushed, numbers_in
 from bot.delivery.telegram import TEXT_LENGTH
-from bot.store.models import AuditEntry, Escalation, InboxUpdate, OutboxMessage
+from bot.store.models import AuditEntry, CaseMessage, Escalation, InboxUpdate, OutboxMessage
 from bot.texts import bundled_texts
 from bot.work import Lane
 
 TAGGED = re.compile(r"outbox row=(\d+) attempt=(\d+) epoch=(\d+)")
 CREATED_ONCE = ("answer.created", "dose_report.created", "doubt.created")
-PASSED_ON = "speak.passed_on"
+# What plain words are answered: as a matter of their own, or as part of an emergency that somebody has.
+PASSED_ON = ("speak.passed_on", "case.answer_passed_on")
 REFUSED = "refused."
 NEVER_LEFT = {"waiting", "failed", "skipped"}
 
@@ -185,7 +186,7 @@ def _judge_repeats(seen: Observed, verdict: Verdict) -> None:
     for (chat, text), times in repeats.items():
         if times > given_up[chat, text]:
             verdict.duplicates.append(f"chat {chat} has a repeat of what was not of unknown fate")
-    answers = Counter(row.chat_id for row in seen.rows if row.text_key == PASSED_ON and row.repeats is None)
+    answers = Counter(row.chat_id for row in seen.rows if row.text_key in PASSED_ON and row.repeats is None)
     written = Counter(each.chat_id for each in seen.pushed if each.kind == "plain")
     # A temperature that comes after its report was closed is passed on like any words.
     typed = {each.chat_id for each in seen.pushed if each.kind == "words"}
@@ -201,6 +202,9 @@ def observe(session: Session, pushed: Sequence[Pushed], truth: Sequence[dict[str
     told: list[str] = []
     for case in session.exec(select(Escalation)).all():
         told += _words_in(json.loads(case.summary))
+    # Words in an open emergency belong to its conversation.
+    said = select(CaseMessage.words).where(col(CaseMessage.by).startswith("patient:"))
+    told += session.exec(said).all()
     entries = session.exec(
         select(AuditEntry.cause, AuditEntry.what).where(col(AuditEntry.what).in_(CREATED_ONCE))
     ).all()
