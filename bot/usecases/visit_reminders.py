@@ -163,7 +163,7 @@ def remind(work: Work, item: AgendaItem) -> str:
             about_id=visit.id,
             subject=subject,
             # With the day, so that it is known what the phone shows when the visit was moved away and back.
-            key=f"{REMINDER}:{visit.id}:{visit.plan_version}@{visit.target_on:%Y%m%d}:{item.detail['code']}",
+            key=f"{REMINDER}:{visit.id}:{_plan_and_day(visit)}:{item.detail['code']}",
             useful_until=min(until, item.useful_until or until),
             tablets_on=asked,
             item=item,
@@ -430,10 +430,13 @@ def _says_this(work: Work, subject: Subject) -> bool:
 
 
 def _key(work: Work, subject: Subject) -> str:
-    stands = ",".join(
-        f"{each.id}.{each.plan_version}@{each.target_on:%Y%m%d}" for each in _to_announce(work, subject)
-    )
+    stands = ",".join(f"{each.id}.{_plan_and_day(each)}" for each in _to_announce(work, subject))
     return f"{ANNOUNCE}:{subject.id}:{stands}:"
+
+
+def _plan_and_day(visit: Visit) -> str:
+    """Return the part of a message's key that tells what it says of a visit; `_told` reads it."""
+    return f"{visit.plan_version}@{visit.target_on:%Y%m%d}"
 
 
 def _plan_announcement(work: Work, subject: Subject, at: datetime | None = None) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import Session
 
 from bench.engines import quicken, whole
 from bot import app
@@ -20,6 +19,7 @@ from bot.delivery.http import NotSent, check_answer
 from bot.pictures import paint
 from bot.protocol.load import bundled
 from bot.settings import Settings
+from bot.simulation.ground import OneThreadStore
 from bot.simulator.request import SimulatedRequest
 from bot.simulator.telegram import SimulatedTelegram
 from bot.store.session import Store
@@ -118,15 +118,8 @@ def _pictures_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let transactions run where they are asked for: a story waits for each anyway; threads are tested elsewhere."""
-    for name, now in (("write", "write_now"), ("write_apart", "write_now"), ("read", "read_now")):
-        monkeypatch.setattr(Store, name, _at_once(now))
-
-
-def _at_once(name: str) -> Callable[[Store, Callable[[Session], Any]], Awaitable[Any]]:
-    async def run(store: Store, work: Callable[[Session], Any]) -> Any:
-        return getattr(store, name)(work)
-
-    return run
+    for name in ("write", "write_apart", "read"):
+        monkeypatch.setattr(Store, name, getattr(OneThreadStore, name))
 
 
 def _snapshot(folder: Path, *, started: bool) -> Snapshot:

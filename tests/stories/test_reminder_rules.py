@@ -45,6 +45,23 @@ async def fill(study: Study, code: str, number: int, relation: str = "patient") 
     await study.stage.within(body)
 
 
+async def moved_away_and_back(study: Study, visit: Visit, *, away: date, back: date) -> set[date]:
+    """Move a visit to another day and back in one piece of work, and return the days that a phone then shows."""
+
+    def body(work: Work) -> set[date]:
+        found = work.session.get_one(Visit, visit.id)
+        for day in (away, back):
+            plan.move(work, found, day)
+        (reader,) = people_of.speakers(work.session, found.subject_id)
+        shown = visit_reminders.told_today(work, reader)
+        visit_reminders.announce(work, found)
+        return shown
+
+    shown = await study.stage.within(body)
+    await study.stage.settle()
+    return shown
+
+
 def per_day(messages: list[ShownMessage]) -> dict[date, int]:
     counted: dict[date, int] = {}
     for message in messages:
@@ -228,18 +245,8 @@ class TestEachPhone:
         sees, visit = Watch(study.clara), await planned(study, "S-003")
         for day in (18, 17, 13):
             await move(study, "S-003", "cbc", date(2026, 11, day))
-
-        def away_and_back(work: Work) -> set[date]:
-            found = work.session.get_one(Visit, visit.id)
-            for day in (20, 13):
-                plan.move(work, found, date(2026, 11, day))
-            (reader,) = people_of.speakers(work.session, found.subject_id)
-            shown = visit_reminders.told_today(work, reader)
-            visit_reminders.announce(work, found)
-            return shown
-
-        assert await study.stage.within(away_and_back) == {date(2026, 11, 13)}
-        await study.stage.settle()
+        back = date(2026, 11, 13)
+        assert await moved_away_and_back(study, visit, away=date(2026, 11, 20), back=back) == {back}
         assert sees.count("visit.announced") == 3
 
     async def test_a_day_that_a_reminder_named_and_that_is_put_back_is_no_news(self, study: Study) -> None:
@@ -247,18 +254,8 @@ class TestEachPhone:
         await study.stage.until(at("2026-11-15T18:01"))
         sees = Watch(study.clara)
         await fill(study, "S-003", 0)
-
-        def away_and_back(work: Work) -> set[date]:
-            found = work.session.get_one(Visit, visit.id)
-            for day in (20, 16):
-                plan.move(work, found, date(2026, 11, day))
-            (reader,) = people_of.speakers(work.session, found.subject_id)
-            shown = visit_reminders.told_today(work, reader)
-            visit_reminders.announce(work, found)
-            return shown
-
-        assert await study.stage.within(away_and_back) == {date(2026, 11, 16)}
-        await study.stage.settle()
+        back = date(2026, 11, 16)
+        assert await moved_away_and_back(study, visit, away=date(2026, 11, 20), back=back) == {back}
         assert sees.count("visit.announced") == 0
 
     async def test_nobody_comes_in_vain_for_want_of_room(self, study: Study) -> None:
